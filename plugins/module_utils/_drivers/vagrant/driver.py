@@ -41,7 +41,7 @@ class VagrantDriver(VagrantObserver):
 
     def observe(self, targets, facets):
         if not self.project.managed:
-            from .checks import check_vagrantfile_exists
+            from .guards import check_vagrantfile_exists
 
             check_vagrantfile_exists(self, self.project.read())
         observation = super().observe(targets, facets)
@@ -113,7 +113,7 @@ class VagrantDriver(VagrantObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
-        from .checks import check_plan
+        from .guards import check_plan
 
         check_plan(self, plan, released)
 

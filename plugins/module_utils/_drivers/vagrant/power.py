@@ -13,8 +13,8 @@ from ..._ports import change_counter, permits
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant
-from .checks import check_name_is_free
 from .delete import destroy
+from .guards import check_name_is_free
 from .in_vagrant import LONG
 from .needed import is_half_made
 from .project import ssh_record

@@ -275,7 +275,7 @@ GUARDS = (
     Guard(("create", "autostart", "native"), _check_autostart, "the VM is not started with the host, without an error"),
     Guard(("create", "networks"), _check_networks, "VirtualBox accepts any network, and does not start the VM"),
     SharedGuard(("create", "networks"), check_addresses, "an address is reserved by another VM"),
-    SharedGuard(("start", "restore", "port_forwards"), check_ports, "VirtualBox starts the VM without a port that another program has"),
+    SharedGuard(("start", "restore", "port_forwards"), check_ports, "the VM runs without a port that is used"),
     Guard(("start",), _check_teleporter, "VBoxManage waits until another host sends the state of a VM"),
     StepGuard(("clone",), _not_cloned, "what leads out of the source is not cloned (a warning)"),
 )

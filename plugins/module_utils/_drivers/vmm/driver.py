@@ -60,7 +60,7 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .checks import check_plan
+        from .guards import check_plan
 
         check_plan(self, plan, released)
 

@@ -95,14 +95,14 @@ class WslDriver(ForChanges, WslObserver):
 
     def read_ahead(self, plans):
         """Ask in one request for the disks of all distributions that plans start, copy or change."""
-        from .checks import distros_with_used_disks
+        from .guards import distros_with_used_disks
 
         self.defaults_of_new = [plan.after.config.get("default") for plan in plans if plan.before.power == ABSENT]
         self.ask_for_disks(distros_with_used_disks(self.host, plans))
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .checks import check_plan
+        from .guards import check_plan
 
         check_plan(self, plan, released)
 

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as options
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import checks, edit, host, observe
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import edit, guards, host, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import VmmDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VM, VMM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
@@ -145,8 +145,8 @@ def openbsd(**known):
         (folder / "host").mkdir()
         found = Host(folder / "host", **known)
         places = [
-            (checks, "_FIRMWARE", "/etc/firmware/vmm-bios"),
-            (checks, "_DEVICES", "/dev"),
+            (guards, "_FIRMWARE", "/etc/firmware/vmm-bios"),
+            (guards, "_DEVICES", "/dev"),
             (host, "_FIRMWARE", "/etc/firmware/vmm-bios"),
             (host, "_DMESG", "/var/run/dmesg.boot"),
             (observe, "LEASES", "/var/db/dhcpd.leases"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check before the first step whether the host has what a plan needs: a valid vm.conf, switches, files, devices."""
+"""vmd: all checks before the first step of a plan, as rows (_kit/guards.py): vm.conf, switches, files, devices."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import IN_MARK
 from ..._core.sharing.claims import NAME
 from ..._core.sharing.file_checks import check_files
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
 from ..._ports import files, folders
 from ..._tools import seed
 from ..._tools.vm_conf_registration import rejected
@@ -33,54 +34,42 @@ def check_plan(driver, plan, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    found = driver.found
-    steps = list(planned(plan))
-    _check_is_defined(driver, found, plan, steps)
-    _check_numbering(plan)
-    needs_reload = _needs_reload(found, plan, steps)
-    if needs_reload or any(one.step.verb in READ_AGAIN for one in steps):
-        _check_file(driver, found, plan, steps)
-    gone = {identity for kind, identity in released if kind == NAME}
-    for one in steps:
-        if one.step.verb == "delete":
-            _check_no_instances(found, one.vm.name, gone)
-    if needs_reload:
-        _check_own_devices(plan)
-        gone |= {plan.after.name} if plan.after.power == ABSENT else set()
-        check_reload(driver, found, plan.after.name, {plan.after.name}, gone)
-    for one in steps:
-        _check_switches(found, one, plan.after)
-        _check_owners(one)
-        _check_kept_of_template(found, one.step, plan.after)
+    return check_all(GUARDS, driver, plan, released)
+
+
+def _check_needed_files(driver, plan, released):
     check_files(VmmFiles(driver, plan), driver.space, released)
+
+
+def _check_seed(driver, plan):
     seed.check(plan, driver.commands)
-    if any(one.step.verb == "start" for one in steps):
-        _check_devices(found, plan)
 
 
 # vm.conf --------------------------------------------------------------------------------------------------------------
 
 
-def _check_file(driver, found, plan, steps):
+def _check_file(driver, plan):
+    if not (_needs_reload(driver, plan) or any(step.verb in READ_AGAIN for step in plan.steps)):
+        return
     path, name = driver.config_file, plan.after.name
     _check_is_writable(path, name)
     if files.exists(path):
         errors = driver.tool.validate(path)
         if errors:
             raise invalid(path, errors)
-    _check_is_ours(driver, found, plan.before.name, steps)
+    _check_is_ours(driver, plan)
 
 
-def check_reload(driver, found, name, starting, gone=()):
-    """Raise if vmd would reject vm.conf or exit, or start VMs later that are not in ``starting`` (names).
-
-    ``gone`` are the names of VMs that the task deletes until then.
-    """
-    path = driver.config_file
+def _check_reload(driver, plan, released):
+    """Raise if vmd would reject vm.conf or exit, or start other VMs later."""
+    if not _needs_reload(driver, plan):
+        return
+    found, path, name = driver.found, driver.config_file, plan.after.name
+    gone = _deleted_before(released) | ({name} if plan.after.power == ABSENT else set())
     _check_interfaces(driver, found, name)
     _check_no_running_instances(found, path, name)
     _check_registration(found, name, gone)
-    others = found.others_started(starting)
+    others = found.others_started({name})
     if others and found.configuration.staggered:
         raise Refused(
             f"{name}: vmd has to read {path} again, and would start {', '.join(others)} later, because of the line"
@@ -103,19 +92,24 @@ def _check_registration(found, name, gone):
         )
 
 
-def _check_own_devices(plan):
+def _deleted_before(released):
+    """Names of VMs that the task deletes before this one."""
+    return {identity for kind, identity in released if kind == NAME}
+
+
+def _check_own_devices(driver, plan):
     """Raise Refused if the plan would leave a VM that vmd rejects."""
     config = plan.after.config
-    if plan.after.power != ABSENT and not (config.get("disks") or config.get("iso")):
+    if _needs_reload(driver, plan) and plan.after.power != ABSENT and not (config.get("disks") or config.get("iso")):
         raise Refused(
             f"{plan.after.name}: vmd rejects a VM that has neither a disk nor an ISO image.", "Set disks or iso."
         )
 
 
-def _check_is_defined(driver, found, plan, steps):
+def _check_is_defined(driver, plan):
     """Raise Refused for a VM that vmd knows although vm.conf does not define it: nothing of it can be changed."""
-    name, verbs = plan.before.name, {one.step.verb for one in steps}
-    if plan.before.id is None or name in found.configuration.blocks or not verbs & {"configure", "start"}:
+    name = plan.before.name
+    if plan.before.id is None or name in driver.found.configuration.blocks:
         return
     raise Refused(
         f"{name}: {driver.config_file} does not define the VM: its block was removed and vmd has not read the file"
@@ -124,10 +118,10 @@ def _check_is_defined(driver, found, plan, steps):
     )
 
 
-def _needs_reload(found, plan, steps):
+def _needs_reload(driver, plan):
     """Return whether vmd has to read vm.conf again; changes of a running VM wait for its next start."""
-    verbs, name = {one.step.verb for one in steps}, plan.after.name
-    kinds = {change.kind for one in steps if one.step.verb == "configure" for change in one.changes}
+    found, verbs, name = driver.found, {step.verb for step in plan.steps}, plan.after.name
+    kinds = {change.kind for step in plan.steps if step.verb == "configure" for change in step.changes}
     is_unread = INCOMPLETE & (found.mark(name) or {}).keys() or name not in found.rows or name in found.unread
     is_changed = bool(kinds - set(UNREAD))
     if verbs & {"create", "clone", "delete"} or ("start" in verbs and (is_unread or is_changed)):
@@ -141,7 +135,8 @@ def _check_is_writable(path, name):
         raise Refused(f"{name}: {path} cannot be written.", "Run the task as root (become: true).")
 
 
-def _check_is_ours(driver, found, name, steps):
+def _check_is_ours(driver, plan):
+    found, name, steps = driver.found, plan.before.name, list(planned(plan))
     block = found.configuration.blocks.get(name)
     kinds = {change.kind for one in steps for change in one.changes}
     changes_block = any(one.step.verb == "delete" for one in steps) or kinds - {"description", *IN_MARK}
@@ -176,16 +171,15 @@ def _check_no_running_instances(found, path, name):
             )
 
 
-def _check_no_instances(found, name, deleted):
-    """``deleted`` are the names of VMs that the task deletes before this one."""
-    instances = sorted(
-        one.name for one in found.configuration.blocks.values() if one.parent == name and one.name not in deleted
-    )
+def _check_no_instances(driver, plan, released):
+    name, gone = plan.before.name, _deleted_before(released)
+    blocks = driver.found.configuration.blocks.values()
+    instances = sorted(one.name for one in blocks if one.parent == name and one.name not in gone)
     if instances:
         raise Refused(f"{name}: it is the template of {', '.join(instances)}.", f"Delete {', '.join(instances)} first.")
 
 
-def _check_numbering(plan):
+def _check_numbering(driver, plan):
     """Raise Refused for gaps: vmd numbers disks and NICs in their order in vm.conf, so there can be none."""
     for option, prefix, maximum in (("disks", "disk", MOST_DISKS), ("networks", "", MOST_NICS)):
         found = set(plan.after.config.get(option) or {})
@@ -206,8 +200,9 @@ def _check_numbering(plan):
 # What a VM uses -------------------------------------------------------------------------------------------------------
 
 
-def _check_switches(found, one, after):
+def _check_switches(driver, plan, one):
     """Raise NotFound if vm.conf does not define a switch: vmd would start the VM without network, and only log that."""
+    found, after = driver.found, plan.after
     changed = {change.key for change in one.changes if change.kind in ("networks.add", "networks.source")}
     for key, nic in (after.config.get("networks") or {}).items():
         switch = nic.get("source") if one.step.verb == "start" or key in changed else None
@@ -220,7 +215,7 @@ def _check_switches(found, one, after):
             raise NotFound(f"{after.name}: networks[{key}].source: {problem}.", f"Usable switches: {known}. {remedy}")
 
 
-def _check_owners(one):
+def _check_owners(driver, plan, one):
     for change in one.changes:
         if change.kind == "vmd_owner":
             _check_owner(one.vm.name, change.kind, change.new or "")
@@ -247,7 +242,8 @@ def _check_owner(name, option, owner):
             )
 
 
-def _check_kept_of_template(found, step, after):
+def _check_kept_of_template(driver, plan, one):
+    found, after, step = driver.found, plan.after, one.step
     block = found.configuration.blocks.get(after.name) if step.verb == "configure" else None
     parent = (step.arguments.get("creation") or {}).get("instance_of") or (block.parent if block else None)
     if parent:
@@ -272,11 +268,12 @@ def _check_instance(found, name, parent, config):
             raise Refused(f"{name}: {option}: an instance has that of its template '{parent}'.", f"Omit {option}.")
 
 
-def _check_devices(found, plan):
+def _check_devices(driver, plan):
     """Check the firmware and the tap devices: each NIC of a running VM needs one, and OpenBSD has four by default."""
     if not plan.after.config.get("boot") and not files.exists(_FIRMWARE):
         raise NotFound(f"{plan.after.name}: {_FIRMWARE} does not exist.", "Install it with fw_update vmm.")
     devices = [entry for entry in files.entries(_DEVICES) if _TAP.fullmatch(entry)]
+    found = driver.found
     running = [name for name, row in found.rows.items() if row.power in ON and name != plan.after.name]
     used = sum(len(found.definition(name).nics) if found.definition(name) else 1 for name in running)
     needed = len(plan.after.config.get("networks") or {})
@@ -285,3 +282,19 @@ def _check_devices(found, plan):
             f"{plan.after.name}: its {needed} NICs need tap devices, and {used} of {len(devices)} are in use.",
             f"Create another one: cd /dev && sh MAKEDEV tap{len(devices)}",
         )
+
+
+GUARDS = (
+    Guard(("configure", "start"), _check_is_defined, "the task would change a block that is not in vm.conf"),
+    Guard(("create", "clone", "disks", "networks"), _check_numbering, "vmd numbers without gaps: another disk or NIC"),
+    Guard((*READ_AGAIN, "start"), _check_file, "vm.conf is invalid, cannot be written, or is not ours"),
+    SharedGuard(("delete",), _check_no_instances, "vmd rejects vm.conf: instances need their template"),
+    Guard((*READ_AGAIN, "start"), _check_own_devices, "vmd rejects vm.conf: a VM has neither disk nor ISO image"),
+    SharedGuard((*READ_AGAIN, "start"), _check_reload, "vmd rejects vm.conf, exits with all VMs, or starts others"),
+    StepGuard(("create", "clone", "start", "networks"), _check_switches, "the VM runs without network"),
+    StepGuard(("create", "clone", "vmd_owner", "native"), _check_owners, "vmd rejects vm.conf: no such user or group"),
+    StepGuard(("create", "configure"), _check_kept_of_template, "an instance has another value than the task sets"),
+    SharedGuard((), _check_needed_files, "a file is missing, exists already, is used, or does not fit"),
+    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    Guard(("start",), _check_devices, "the VM does not start: no firmware, or too few tap devices"),
+)

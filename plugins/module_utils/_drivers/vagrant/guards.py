@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of a plan before the first step: does the host have what it needs? Errors name VM, option and remedy."""
+"""Vagrant: all checks before the first step of a plan, as rows (_kit/guards.py). Errors name VM, option, remedy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shlex import quote
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
 from ..._core.sharing.file_checks import check_files
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
@@ -42,38 +43,24 @@ def check_plan(driver, plan, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    verbs, managed = [step.verb for step in plan.steps], driver.project.managed
-    created = driver.project_vm(plan.before.name).created
-    _check_disks(driver, plan, verbs, created)
-    _check_steps(driver, plan)
-    if "create" in verbs and not managed:
-        driver.check_version()
-    if any(verb in _WRITING for verb in verbs):
-        _check_name(driver, plan)
-    if managed and any(verb in _WRITING for verb in verbs):
-        _check_description(driver, plan)
-    if managed and "start" in verbs:
-        check_ports_are_free(driver, plan, created, released)
-        if plan.before.id is None or "create" in verbs:
-            check_box(driver, plan)
-        if _is_file_new(plan, verbs):
-            _check_with_vagrant(driver, plan)
+    return check_all(GUARDS if driver.project.managed else _FOR_ALL, driver, plan, released)
 
 
-def _check_description(driver, plan):
-    check_architecture(driver, plan)
-    _check_unique(plan)
-    _check_file(driver, plan)
+def _check_needed_files(driver, plan):
     check_files(VagrantFiles(driver, plan, files), None)
 
 
-def _is_file_new(plan, verbs):
-    """Whether a start is the first one with this description: Vagrant itself has validated all others."""
-    return plan.before.id is None or any(verb in _WRITING for verb in verbs)
+def _check_ports(driver, plan, released):
+    check_ports_are_free(driver, plan, driver.project_vm(plan.before.name).created, released)
 
 
-def _check_disks(driver, plan, verbs, created):
-    if "delete" not in verbs or created is None:
+def _check_new_box(driver, plan):
+    if plan.before.id is None or any(step.verb == "create" for step in plan.steps):
+        check_box(driver, plan)
+
+
+def _check_disks(driver, plan):
+    if driver.project_vm(plan.before.name).created is None:
         return
     delete_disks = driver.options.get("delete_disks")
     if delete_disks == "none":
@@ -121,7 +108,7 @@ def _check_disks_are_listed(driver, project_vm):
         )
 
 
-def _check_unique(plan):
+def _check_unique(driver, plan):
     """Reject two entries with the same name, new or existing: Vagrant would create only one of them, or none."""
     config = plan.after.config
     entries = {
@@ -155,25 +142,24 @@ def _check_file(driver, plan):
 # Steps --------------------------------------------------------------------------------------------------------------
 
 
-def _check_steps(driver, plan):
-    """Check what Vagrant, and the tool of the VM's provider, need for these steps."""
-    verbs = [step.verb for step in plan.steps]
-    _check_suspending(plan, verbs)
-    _check_restoring(driver, plan, verbs)
-    _check_tool(driver, plan, verbs)
-    if "start" in verbs:
+def _check_version(driver, plan):
+    if not driver.project.managed or any(step.verb == "start" for step in plan.steps):
         driver.check_version()
-        _check_name(driver, plan)
-        _check_has_nic(driver, plan.before)
-        _check_remains(driver, plan.before)
-        check_name_is_free(driver, driver.project_vm(plan.after.name), plan.after.config)
-    if _is_vagrant_called(driver, plan, verbs):
+
+
+def _check_is_unambiguous(driver, plan):
+    if _is_vagrant_called(driver, plan):
         driver.check_name_is_unambiguous(plan.before.name)
         _check_described(driver, plan.before.name, driver.project_vm(plan.before.name).created)
 
 
-def _check_has_nic(driver, vm):
+def _check_name_is_free(driver, plan):
+    check_name_is_free(driver, driver.project_vm(plan.after.name), plan.after.config)
+
+
+def _check_has_nic(driver, plan):
     """Reject the start of a VM for the address of which Vagrant would wait without end."""
+    vm = plan.before
     if vm.name not in driver.without_nic:
         return
     created = driver.project_vm(vm.name).created
@@ -185,9 +171,9 @@ def _check_has_nic(driver, vm):
     )
 
 
-def _check_remains(driver, vm):
+def _check_remains(driver, plan):
     """Reject the start of a half-made VM that cannot be removed first, because a disk of others would go with it."""
-    project_vm = driver.project_vm(vm.name)
+    vm, project_vm = plan.before, driver.project_vm(plan.before.name)
     if vm.id is not None or project_vm.created is None or driver.is_gone(project_vm):
         return
     provider_tool = driver.provider_tool_of(project_vm)
@@ -195,30 +181,29 @@ def _check_remains(driver, vm):
     check_detachable(vm.name, with_named(drives, project_vm, driver.project.home), frozenset())
 
 
-def _is_vagrant_called(driver, plan, verbs):
+def _is_vagrant_called(driver, plan):
     by_name = set(_BY_NAME)
     if not driver.project.managed:
         by_name.add("create")
     elif plan.before.id is None:
         by_name.discard("delete")
-    return not by_name.isdisjoint(verbs)
+    return not by_name.isdisjoint(step.verb for step in plan.steps)
 
 
-def _check_suspending(plan, verbs):
+def _check_suspending(driver, plan, one):
     """Reject a power state that the VM's provider does not have; VMs of one task may have different providers."""
-    provider = plan.before.config.get("provider")
-    for verb, power in _NEEDS.items():
-        if verb in verbs and provider and power_when_suspended(provider) != power:
-            supported = power_when_suspended(provider)
-            raise Unsupported(
-                f"{plan.before.name}: with the provider {provider} a VM of Vagrant cannot be {power}.",
-                f"Use state: {supported}." if supported else "Use state: stopped.",
-            )
+    provider, power = plan.before.config.get("provider"), _NEEDS[one.step.verb]
+    supported = power_when_suspended(provider) if provider else power
+    if supported != power:
+        raise Unsupported(
+            f"{plan.before.name}: with the provider {provider} a VM of Vagrant cannot be {power}.",
+            f"Use state: {supported}." if supported else "Use state: stopped.",
+        )
 
 
-def _check_restoring(driver, plan, verbs):
+def _check_restoring(driver, plan):
     """Reject a restore of VMs with several providers: the power state after it depends on the provider."""
-    if "restore" in verbs and len(driver.providers) > 1:
+    if len(driver.providers) > 1:
         several = ", ".join(sorted(driver.providers))
         raise Refused(
             f"{plan.before.name}: the VMs of this task have several providers: {several}.",
@@ -226,8 +211,9 @@ def _check_restoring(driver, plan, verbs):
         )
 
 
-def _check_tool(driver, plan, verbs):
+def _check_tool(driver, plan):
     """Reject steps that need the tool of the VM's provider if this host has it, but it does not know the VM."""
+    verbs = [step.verb for step in plan.steps]
     project_vm = driver.project.read().vms.get(plan.before.name)
     if not driver.has_tools or project_vm is None or project_vm.created is None:
         return
@@ -297,7 +283,12 @@ def _check_described(driver, name, created):
 
 
 def _check_with_vagrant(driver, plan):
-    """Let Vagrant validate a copy of the future Vagrantfile: it knows its plugins, providers and their settings."""
+    """Let Vagrant validate a copy of the future Vagrantfile: it knows its plugins, providers and their settings.
+
+    A start that is not the first one with this description needs none: Vagrant has validated all others.
+    """
+    if plan.before.id is not None and not any(step.verb in _WRITING for step in plan.steps):
+        return
     project, name = driver.project, plan.after.name
     config = {**plan.after.config, **_with_absolute_paths(project.folder, plan.after.config)}
     text = project.text([description_of(name, config)], config.get("environment") or {})
@@ -345,3 +336,29 @@ def check_name_is_free(driver, project_vm, config):
             " project, and Vagrant would give the VM this name.",
             "Use another name, or a project_dir with a unique last part, or delete the other one first.",
         )
+
+
+#: Of each project, also of one with the user's own Vagrantfile.
+_FOR_ALL = (
+    Guard(("delete",), _check_disks, "Vagrant deletes disks of others with the VM, or stops half-way"),
+    StepGuard(tuple(_NEEDS), _check_suspending, "the provider has no such power state"),
+    Guard(("restore",), _check_restoring, "the power state after the restore is not known"),
+    Guard(("stop", *_BY_TOOL), _check_tool, "the tool of the provider does not know the VM"),
+    Guard(("start", "create"), _check_version, "this version of Vagrant is too old"),
+    Guard(("start", *_WRITING), _check_name, "Vagrant changes a VM of another project"),
+    Guard(("start",), _check_has_nic, "Vagrant waits for an address without end"),
+    Guard(("start",), _check_remains, "a disk of others is deleted with a half-made VM"),
+    Guard(("start",), _check_name_is_free, "Vagrant gives the VM a name that the provider has already"),
+    Guard((*_BY_NAME, "create"), _check_is_unambiguous, "Vagrant works with another VM, or does not know this one"),
+)
+#: What the task describes, and Vagrant would reject after something was changed.
+GUARDS = (
+    *_FOR_ALL,
+    Guard(_WRITING, check_architecture, "the provider does not create a VM of the architecture"),
+    Guard(_WRITING, _check_unique, "Vagrant creates one of two entries, or none"),
+    Guard(_WRITING, _check_file, "a provider does not support a setting"),
+    Guard(_WRITING, _check_needed_files, "a file is missing, or is not what it should be"),
+    SharedGuard(("start",), _check_ports, "Vagrant does not start a VM whose ports are used"),
+    Guard(("start",), _check_new_box, "the box cannot be downloaded"),
+    Guard(("start",), _check_with_vagrant, "Vagrant rejects the file when it is in place"),
+)

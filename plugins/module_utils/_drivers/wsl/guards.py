@@ -1,16 +1,16 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check before the first step whether the host has what a plan needs: files, directories, space, a recent WSL."""
+"""WSL: all checks before the first step of a plan, as rows (_kit/guards.py): files, space, a recent WSL."""
 
 from __future__ import annotations
 
 import ntpath
 
 from ..._core.errors import NotFound, Refused, Unsupported
-from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import check_files
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
 from ..._tools.wsl import disk_of, is_path
 from .cloud_init import check_documents
 from .configure import EXPORTS
@@ -50,33 +50,34 @@ def _check_disk(driver, plan):
 
 def check_plan(driver, plan, released=frozenset()):
     """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
-    _check_disk(driver, plan)
-    name, needed = plan.after.name, WslFiles(driver, plan)
-    for one in planned(plan):
-        export = next((change.new for change in one.changes if change.field == "export"), None)
-        if one.step.verb == "create" and not needed.is_begun:
-            _check_image(driver, name, one.step.arguments["config"], one.step.arguments["creation"]["image"])
-        if one.step.verb in ("create", "clone"):
-            _check_default(driver, name, one.step.arguments["config"])
-            if one.step.arguments["creation"].get("cloud_init") is not None:
-                check_documents(driver, name, one.step)
-        if export:
-            _check_export(driver, name, export)
+    return check_all(GUARDS, driver, plan, released)
+
+
+def _check_files(driver, plan, released):
+    needed = WslFiles(driver, plan)
     needed.read()
     check_files(needed, driver.space, released)
     needed.check_parents()
 
 
-def _check_default(driver, name, config):
-    is_first = not driver.host.distros and all(one is False for one in driver.defaults_of_new)
-    if is_first and config.get("default") is False:
+def _check_documents(driver, plan, one):
+    if one.step.arguments["creation"].get("cloud_init") is not None:
+        check_documents(driver, plan.after.name, one.step)
+
+
+def _check_default(driver, plan, one):
+    is_first = not driver.host.distros and all(default is False for default in driver.defaults_of_new)
+    if is_first and one.step.arguments["config"].get("default") is False:
         raise Refused(
-            f"{name}: default: WSL makes the first distribution of a user the default one.",
+            f"{plan.after.name}: default: WSL makes the first distribution of a user the default one.",
             "Omit default, or create another distribution first.",
         )
 
 
-def _check_image(driver, name, config, image):
+def _check_image(driver, plan, one):
+    if WslFiles(driver, plan).is_begun:
+        return
+    name, config, image = plan.after.name, one.step.arguments["config"], one.step.arguments["creation"]["image"]
     source = image["source"]
     check_version(name, config.get("version") or driver.host.root.get("DefaultVersion"), config, source)
     if source.lower().endswith(".vhd"):
@@ -92,10 +93,23 @@ def _check_image(driver, name, config, image):
         )
 
 
-def _check_export(driver, name, path):
+def _check_export(driver, plan, one):
+    name, path = plan.after.name, next(change.new for change in one.changes if change.field == "export")
+    if not path:
+        return
     extension = ntpath.splitext(path)[1].lower()
     if not path.lower().endswith(_ENDINGS) or extension not in EXPORTS:
         raise Refused(f"{name}: export: the name of the file ends with none of {', '.join(_ENDINGS)}.", "Rename it.")
     if extension in (".gz", ".xz") and driver.host.version < FORMATS:
         needed = ".".join(map(str, FORMATS))
         raise Unsupported(f"{name}: export: compressed files need WSL {needed} or later.", "Update WSL, or use .tar.")
+
+
+GUARDS = (
+    Guard((), _check_disk, "the distribution cannot start without its disk"),
+    StepGuard(("create",), _check_image, "this version of WSL cannot install the image"),
+    StepGuard(("create", "clone"), _check_default, "WSL makes the first distribution the default one"),
+    StepGuard(("create", "clone"), _check_documents, "cloud-init cannot use the documents, or files of its name exist"),
+    StepGuard(("export",), _check_export, "this version of WSL cannot write the file"),
+    SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
+)
