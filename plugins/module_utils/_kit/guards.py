@@ -41,7 +41,7 @@ class StepGuard(Guard):
     """A check of each step that it is about: ``check(driver, plan, one)`` with a Planned (planner/planned_steps)."""
 
     def run(self, driver, plan, steps, released):
-        found = [one for one in steps if not _words(one.step).isdisjoint(self.about)]
+        found = [one for one in steps if not self.about or not _words(one.step).isdisjoint(self.about)]
         return [text for one in found for text in self.check(driver, plan, one) or ()]
 
 

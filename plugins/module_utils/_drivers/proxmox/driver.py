@@ -230,7 +230,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise errors that would make the plan fail half-way. Changes nothing."""
-        from .checks import check_plan
+        from .guards import check_plan
 
         check_plan(self, plan)
         self.planned_vms[plan.before.id] = plan.before

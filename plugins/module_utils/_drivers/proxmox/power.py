@@ -109,9 +109,9 @@ def reset(driver, vm, step):
 # Checks -----------------------------------------------------------------------------------------------------------
 
 
-def check_power(driver, label, plan, step):
+def check_power(driver, plan, one):
     """Raise NotFound or Refused for a power step that would fail after others were carried out."""
-    vm = plan.before
+    label, vm, step = plan.after.name, plan.before, one.step
     if step.verb in _VERBS_THAT_KEEP_RUNNING and vm.id and plan.after.on:
         _check_finished(driver, label, vm)
     if step.verb == "start" and plan.after.config.get("template"):

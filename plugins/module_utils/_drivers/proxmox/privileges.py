@@ -148,8 +148,9 @@ def no_visible_vm(who):
     )
 
 
-def check_verb(driver, label, vm, step):
+def check_verb(driver, plan, one):
     """Raise Refused if the account may not carry out a step on an existing VM."""
+    label, vm, step = plan.after.name, plan.before, one.step
     needed, permissions, path = _FOR_VERBS.get(step.verb), driver.permissions, f"/vms/{vm.id}"
     if needed and vm.id:
         permissions.check(label, path, *needed)

@@ -42,6 +42,8 @@ class Assigned:
         self.memory = Counter()
         #: {name of a new VM: node}.
         self.nodes = {}
+        #: {name of a new clone: its VmBefore} (creation_checks.py).
+        self.clones = {}
         #: {name of a VM: {(node, storage): bytes}} of disks that the task will create or grow.
         self.storages = {}
         #: Ids of the VMs that the task changes or deletes, or creates with an id of its own choice, and of others that

@@ -112,9 +112,9 @@ def _disks_in_snapshot(driver, vm, name):
     return {disk["source"] for disk in disks.values()}
 
 
-def check_snapshots(driver, label, plan, step):
+def check_snapshots(driver, plan, one):
     """Raise Refused for a snapshot that cannot be taken, or that cannot run after its restore."""
-    vm = plan.before
+    label, vm, step = plan.after.name, plan.before, one.step
     if step.verb == "restore":
         _check_restored(driver, label, vm, find_snapshot(vm, step.arguments["id"]))
     if step.verb != "snapshot":
