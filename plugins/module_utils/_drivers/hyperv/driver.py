@@ -143,9 +143,9 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .checks import check_plan
+        from .guards import check_plan
 
-        check_plan(self, plan, self.host_files, released)
+        check_plan(self, plan, released)
         if plan.before.id and plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps):
             self.started.add(plan.before.id)
         if plan.before.id and any(step.verb == "delete" for step in plan.steps):

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check before the first step whether the host has what a plan needs: files, free space, CPUs."""
+"""Hyper-V: all checks before the first step of a plan, as rows (_kit/guards.py). Errors name VM, option, remedy."""
 
 from __future__ import annotations
 
 from ..._core.errors import Refused
-from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
+from ..._core.verbs import SNAPSHOT_VERBS
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import environment_call
 from .needed import HyperVFiles
@@ -19,19 +20,14 @@ from .snapshots import check_files as check_files_of_checkpoints
 from .snapshots import check_production
 
 
-def check_plan(driver, plan, host_files, released=frozenset()):
-    """Raise if the plan would fail. ``host_files`` reads what it has not read already.
+def check_plan(driver, plan, released=frozenset()):
+    """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
+    return check_all(GUARDS, driver, plan, released)
 
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    _check_cluster(driver, plan)
-    _check_generation(driver, plan)
-    check_shutdown(driver, plan)
-    check_production(driver, plan)
-    check_files_of_checkpoints(driver, plan)
-    for one in planned(plan):
-        _check_cpus(driver, one)
-    check_seed(driver, plan)
+
+def _check_files(driver, plan, released):
+    """Files, and the slots of disks, whose controllers are read with them."""
+    host_files = driver.host_files
     needed = HyperVFiles(host_files, plan)
     host_files.complete([needed])
     check_files(needed, driver.space, released)
@@ -51,10 +47,9 @@ def _check_cluster(driver, plan):
         )
 
 
-def _check_generation(driver, plan):
+def _check_generation(driver, plan, one):
     """Hosts with an Arm CPU create VMs of generation 2 only; their architecture is read where generation 1 is asked."""
-    configs = [step.arguments["config"] for step in plan.steps if step.verb == "create"]
-    if not any(config.get("firmware") == "bios" for config in configs):
+    if one.step.arguments["config"].get("firmware") != "bios":
         return
     processor = driver.send([Chain("processor", (environment_call("PROCESSOR_ARCHITECTURE", go_on=True),))])[0]
     found = processor.answers[0].objects if not processor.error else ()
@@ -65,8 +60,20 @@ def _check_generation(driver, plan):
         )
 
 
-def _check_cpus(driver, one):
+def _check_cpus(driver, plan, one):
     host_cpus = driver.host.cpus
     for change in one.changes:
         if change.kind == "cpus" and host_cpus and change.new > host_cpus:
             raise Refused(f"{one.vm.name}: cpus: the host has only {host_cpus}.", f"Set at most {host_cpus}.")
+
+
+GUARDS = (
+    Guard((), _check_cluster, "a failover cluster undoes the change"),
+    StepGuard(("create",), _check_generation, "a host of arm64 cannot create the VM"),
+    Guard(("stop",), check_shutdown, "the guest cannot be asked to shut down"),
+    Guard(("snapshot",), check_production, "only the guest can prepare the checkpoint, and does not answer"),
+    Guard(tuple(SNAPSHOT_VERBS), check_files_of_checkpoints, "a checkpoint stops half-way: a disk file is missing"),
+    StepGuard(("create", "clone", "cpus"), _check_cpus, "the VM does not start: the host has fewer CPUs"),
+    Guard(("create", "clone"), check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit; a slot is used"),
+)
