@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Create the tables of docs/errors.md: error messages of the plugins and of the platforms, and what to do.
 
-A message that begins with an option is not listed: it names what to change.
+A message that begins with an option is not listed: it names what to change. What is checked before the first step is
+listed by guard (the tables of the drivers, _kit/guards.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 
+from lib.guard_pages import guards_by_function
 from lib.messages import fixed_letters, messages
 
 #: {heading: (prefixes of paths below module_utils/, guide with more information)}. A message is listed under the first
@@ -30,17 +32,21 @@ AREAS = {
 }
 #: An option at the beginning of a message, such as ``disks.<slot>.size: ``.
 _OPTION = re.compile(r"(<[^>]*>|[\w.\[\]-])+: ")
+_TABLES_OF_GUARDS = "plugins/module_utils/_drivers/*/guards.py"
 #: The tables of the errors of other programs: rows (texts, remedy), see remedy_for.
 _TABLES = ("REMEDIES", "UNREACHABLE")
 
 
 def catalogue_lines(checkout):
     """Return a section for each area, with the platform's own errors and the messages; "All platforms" is the first."""
-    by_area = {heading: {} for heading in AREAS}
+    by_area, by_guard = ({heading: {} for heading in AREAS} for _part in range(2))
     of_platform = {heading: [] for heading in AREAS}
+    guards = {path.parent.name: guards_by_function(path.parent) for path in checkout.glob(_TABLES_OF_GUARDS)}
     for message in messages(checkout):
         if not _OPTION.match(message.text):
-            by_area[_area(message.path)].setdefault(message.text, set()).add(message.remedy)
+            guard = _guard_of(message, guards)
+            area = (by_guard if guard else by_area)[_area(message.path)]
+            area.setdefault((*(guard or ()), message.text), set()).add(message.remedy)
     for path, rows in _tool_errors(checkout):
         of_platform[_area(path)] += rows
     lines = [""]
@@ -55,10 +61,24 @@ def catalogue_lines(checkout):
                 f"| {', '.join(map(_code, texts))} | {_plain(remedy)} |" for texts, remedy in of_platform[heading]
             ]
             lines.append("")
+        if by_guard[heading]:
+            lines += ["| what a check protects from | message | what to do |", "|---|---|---|"]
+            before = ""
+            for _place, protects, text in sorted(by_guard[heading], key=lambda one: (one[0], _order(one[2]))):
+                remedies = by_guard[heading][_place, protects, text]
+                lines.append(f"| {protects if protects != before else ''} {_row(text, remedies)}")
+                before = protects
+            lines.append("")
         lines += ["| message | what to do |", "|---|---|"]
-        lines += [_row(text, by_area[heading][text]) for text in sorted(by_area[heading], key=_order)]
+        lines += [_row(*one, by_area[heading][one]) for one in sorted(by_area[heading], key=lambda key: _order(*key))]
         lines.append("")
     return lines
+
+
+def _guard_of(message, guards):
+    """Return (place, what it protects from) of the guard that raises a message; None if no guard does."""
+    _room, _drivers, driver, path = (*message.path.split("/", 3), "", "", "")[:4]
+    return guards.get(driver, {}).get((path, message.part))
 
 
 def _tool_errors(checkout):

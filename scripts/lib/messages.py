@@ -32,12 +32,13 @@ _MIN_FIXED_LETTERS = 8
 
 
 class Message(NamedTuple):
-    """``path`` is relative to plugins/; ``of_vm``: the message begins with the name of a VM."""
+    """``path`` is relative to plugins/, ``part``: function or class; ``of_vm``: it begins with the name of a VM."""
 
     path: str
     text: str
     remedy: str
     of_vm: bool
+    part: str
 
 
 def messages(checkout):
@@ -68,7 +69,7 @@ def _classes(tree):
 
 
 def _messages_in(path, tree, positions):
-    for function, call in _calls(tree):
+    for outermost, function, call in _calls(tree):
         position = positions.get(_name(call.func))
         if position is None:
             continue
@@ -79,7 +80,7 @@ def _messages_in(path, tree, positions):
         for text, remedy in _pairs(texts, remedies):
             about, of_vm = _without_vm(text)
             if remedy.strip() and _is_searchable(about):
-                yield Message(path, about, remedy, of_vm)
+                yield Message(path, about, remedy, of_vm, getattr(outermost, "name", ""))
 
 
 def _pairs(texts, remedies):
@@ -89,12 +90,14 @@ def _pairs(texts, remedies):
     return [(text, remedy) for text in texts for remedy in remedies]
 
 
-def _calls(tree, function=None):
-    """Yield (innermost enclosing function, call) for each call."""
+def _calls(tree, outermost=None, function=None):
+    """Yield (outermost function or class, innermost function, call) for each call."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Call):
-            yield function, node
-        yield from _calls(node, node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function)
+            yield outermost, function, node
+        inner = node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+        outer = outermost or (node if isinstance(node, ast.ClassDef) else inner)
+        yield from _calls(node, outer, inner)
 
 
 def _argument(call, name, position):
