@@ -60,10 +60,7 @@ def set_fact():
 
 def virt_loop(uri, count):
     """What a user without this collection writes; it compares the power and nothing else."""
-    return {
-        "community.libvirt.virt": {"name": "{{ item }}", "state": "running", "uri": uri},
-        "loop": names(count),
-    }
+    return {"community.libvirt.virt": {"name": "{{ item }}", "state": "running", "uri": uri}, "loop": names(count)}
 
 
 def virsh_vm(uri, count):

@@ -33,8 +33,4 @@ def wrong_parameter(bench):
     task["polyvirt.core.virsh_vm"]["cpus"] = "many"
     task["failed_when"] = "result is not failed"
     playbook = contestants.write_playbook(bench.folder / "wrong.yml", task)
-    return {
-        "now": {"modules": bench.processes(playbook)["python3"]},
-        "rounds": 1,
-        "load": os.getloadavg()[0],
-    }
+    return {"now": {"modules": bench.processes(playbook)["python3"]}, "rounds": 1, "load": os.getloadavg()[0]}

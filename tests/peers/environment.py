@@ -97,10 +97,4 @@ def needs_libvirt_bindings():
 
 def _task(module, number, options):
     check = options.pop("check", False)
-    return {
-        module: options,
-        "check_mode": check,
-        "diff": True,
-        "ignore_errors": True,
-        "register": f"result_{number}",
-    }
+    return {module: options, "check_mode": check, "diff": True, "ignore_errors": True, "register": f"result_{number}"}

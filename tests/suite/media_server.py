@@ -25,11 +25,7 @@ from unit.module_utils._media.server import Server
 _VENDOR = "https://cloud.debian.org"
 #: Images of the catalogue that the server can have, as their vendor has them: (directory, file, list of checksums).
 _OF_CATALOGUE = {
-    f"debian-{version}": (
-        f"/images/cloud/{codename}/latest",
-        f"debian-{version}-generic-amd64.qcow2",
-        "SHA512SUMS",
-    )
+    f"debian-{version}": (f"/images/cloud/{codename}/latest", f"debian-{version}-generic-amd64.qcow2", "SHA512SUMS")
     for version, codename in (("12", "bookworm"), ("13", "trixie"))
 }
 

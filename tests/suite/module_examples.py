@@ -199,10 +199,7 @@ _BSD_RD = "Install OpenBSD; the VM ends when the installer reboots"
 EXAMPLES = {
     "vm": Examples(
         "libvirt_qemu",
-        (
-            Needed("the account of the cluster", _account),
-            Needed("the template that is cloned", _template("debian-13")),
-        ),
+        (Needed("the account of the cluster", _account), Needed("the template that is cloned", _template("debian-13"))),
         (
             *_FAST_GUEST,
             (_PORT, {"proxmox_vm": lambda platform: {"api_port": platform.server.port, "validate_certs": False}}),

@@ -40,10 +40,7 @@ def _tasks(source, **more):
 
 def test_appliance_becomes_a_vm(qemu, carry, folder):
     """Two disks, of which the second in the archive is the first one of the VM; CPUs, memory and NIC as described."""
-    disks = {
-        "b.vmdk": made.disk(folder / "b.vmdk", byte=OTHER),
-        "a.vmdk": made.disk(folder / "a.vmdk", byte=THEN),
-    }
+    disks = {"b.vmdk": made.disk(folder / "b.vmdk", byte=OTHER), "a.vmdk": made.disk(folder / "a.vmdk", byte=THEN)}
     files = [("f1", "b.vmdk", ""), ("f2", "a.vmdk", "")]
     listed = [("d1", "f1", 16 * 1024**2), ("d2", "f2", 16 * 1024**2)]
     body = made.hardware(made.sata(("d1", 1), ("d2", 0)), made.nic(), cpus=2, memory=96)

@@ -186,10 +186,7 @@ def test_role_libvirt_host_tries_kvm_with_instructions_that_end_a_vm(qemu, tmp_p
     text = (CHECKOUT / "roles/libvirt_host/files/read.sh").read_text(encoding="utf-8").replace("/dev/kvm", "/dev/null")
     # Its limit is not waited for.
     other = text.replace(r"\000\001\200", r"\001\001\200").replace("timeout -k 1 30", "timeout -k 1 1")
-    for script, expected in (
-        (text, "kvm yes"),
-        (other, "kvm_problem a VM did"),
-    ):
+    for script, expected in ((text, "kvm yes"), (other, "kvm_problem a VM did")):
         around = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True)
         assert expected in done.stdout

@@ -82,12 +82,7 @@ def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, pl
     foreign.write_bytes(b"theirs" * 100_000)
     attached = {"disks": [{}, {}, {"slot": "vdc", "source": str(foreign), "format": "raw"}]}
     answers = carry(
-        qemu,
-        [
-            Task("attach", {"name": [WEB], "state": "started", **attached}),
-            backing_up("made", place),
-        ],
-        [WEB],
+        qemu, [Task("attach", {"name": [WEB], "state": "started", **attached}), backing_up("made", place)], [WEB]
     )
     assert_worked(answers, attach=True, made=True)
     vm = answers["made"].vm(WEB)

@@ -227,9 +227,7 @@ def test_what_a_running_job_forbids_waits_and_is_then_rejected(qemu, carry, plac
             assert "is still busy (libvirt job: backup; virsh domjobabort pvg-backup-web cancels it)" in answer.msg
             assert answer.truth[WEB]["power"] == RUNNING
     permitted = carry(
-        qemu,
-        [Task("same", {"name": [WEB], "state": "started"}), Task("tags", {"name": [WEB], "tags": ["a"]})],
-        [WEB],
+        qemu, [Task("same", {"name": [WEB], "state": "started"}), Task("tags", {"name": [WEB], "tags": ["a"]})], [WEB]
     )
     assert_worked(permitted, same=False, tags=True)
     assert not [one for answer in permitted.values() for one in answer.calls if "domjobinfo" in str(one.argv)]

@@ -93,13 +93,7 @@ def test_closest_mark_decides_whether_a_test_is_quick(item, is_quick):
 
 @pytest.mark.parametrize(
     ("marks", "is_on_real"),
-    [
-        ((), False),
-        (("full",), False),
-        (("real", "full"), True),
-        (("core", "full"), False),
-        (("real", "deep"), False),
-    ],
+    [((), False), (("full",), False), (("real", "full"), True), (("core", "full"), False), (("real", "deep"), False)],
 )
 def test_full_run_has_a_scenario_on_the_double_and_on_the_real_platform_with_a_mark(marks, is_on_real):
     real, double = (_item(*marks, platform=name) for name in ("virtualbox", "virtualbox_double"))

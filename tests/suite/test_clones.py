@@ -8,13 +8,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    NEVER,
-    RUNNING,
-    STOPPED,
-    Change,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Change, Vm
 
 from suite.answer import Task
 from suite.scenarios.options import has, rejection

@@ -180,11 +180,7 @@ def _delete(host, vm, network_first):
 
 
 _PATHS = ("one", "two")
-_POOL = {
-    "path": st.sampled_from(_PATHS),
-    "mode": st.sampled_from(["0711", "0750"]),
-    "autostart": st.booleans(),
-}
+_POOL = {"path": st.sampled_from(_PATHS), "mode": st.sampled_from(["0711", "0750"]), "autostart": st.booleans()}
 _ASKED_OF_POOL = {
     **_POOL,
     "type": st.just("dir"),

@@ -152,10 +152,7 @@ def test_saved_memory_needs_a_disk_that_is_no_longer_stored(qemu, carry):
     path = _image(qemu, "pvg-held-data.qcow2")
     data = {"slot": "vdb", "source": str(path)}
     attach = {"name": DB, "state": "started", "disks": [data]}
-    tasks = [
-        Task("attach", {"name": WEB, "disks": [data]}),
-        Task("start", {"name": WEB, "state": "started"}),
-    ]
+    tasks = [Task("attach", {"name": WEB, "disks": [data]}), Task("start", {"name": WEB, "state": "started"})]
     assert not any(answer.failed for answer in carry(qemu, tasks, [WEB]).values())
     stored = qemu.virsh("dumpxml", WEB, "--inactive")
     begin = stored.index("<disk", stored.index("<target dev='vda'"))

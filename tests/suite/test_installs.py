@@ -272,10 +272,7 @@ def test_vm_without_this_installer_is_not_changed(role):
 def test_unsupported_installations_are_rejected(role):
     for variables, error in (
         ({"platform": "hyperv"}, "the installer of Debian cannot be started without a user on hyperv"),
-        (
-            {"distribution": "openbsd-7.9"},
-            "the installer of OpenBSD cannot be started without a user on libvirt",
-        ),
+        ({"distribution": "openbsd-7.9"}, "the installer of OpenBSD cannot be started without a user on libvirt"),
         ({"distribution": "ubuntu-24.04"}, "unattended_install_medium needs iso."),
         ({"medium": {"kernel": "/vmlinuz"}}, "unattended_install_medium needs kernel and initrd"),
         (

@@ -42,11 +42,7 @@ def test_of_no_platform():
 
 @pytest.mark.parametrize(
     ("proofs", "passes", "outcome", "recorded"),
-    [
-        (1, "len(RUNS) == 2", "1 failed, 1 passed", 1),
-        (0, "len(RUNS) == 2", "2 failed", 0),
-        (9, "False", "2 failed", 3),
-    ],
+    [(1, "len(RUNS) == 2", "1 failed, 1 passed", 1), (0, "len(RUNS) == 2", "2 failed", 0), (9, "False", "2 failed", 3)],
     ids=["proof and then passed", "no proof", "proof every time"],
 )
 def test_only_a_proof_runs_a_test_again(tmp_path, proofs, passes, outcome, recorded):

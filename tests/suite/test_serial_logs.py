@@ -10,10 +10,7 @@ import pytest
 from suite.answer import Task
 
 _PLATFORMS = ["libvirt_qemu", "virtualbox", pytest.param("virtualbox_double", marks=pytest.mark.full)]
-pytestmark = [
-    pytest.mark.core,
-    pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session"),
-]
+pytestmark = [pytest.mark.core, pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session")]
 
 
 @pytest.fixture(name="name")

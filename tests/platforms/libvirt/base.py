@@ -18,12 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    ABSENT,
-    PAUSED,
-    RUNNING,
-    STOPPED,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
 
 from platforms import images
@@ -114,13 +109,7 @@ class Libvirt(Adapter):
             if answer and not (check and answer[1]):
                 return answer[0]
         done = subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=scaled(60),
-            env=_environment(),
-            check=False,
+            command, input=stdin, capture_output=True, text=True, timeout=scaled(60), env=_environment(), check=False
         )
         assert not check or done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout

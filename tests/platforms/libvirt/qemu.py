@@ -70,12 +70,7 @@ class Platform(Libvirt):
     disk_size = "16M"
     # BIOS has no NVRAM.
     changing_with: ClassVar = {"firmware": ("nvram_format",)}
-    creation: ClassVar = {
-        "cpus": 1,
-        "memory": "128M",
-        "disks": [{"size": disk_size}],
-        "networks": [],
-    }
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
 
     @property
     def network(self):
@@ -170,9 +165,7 @@ class Platform(Libvirt):
             ),
             Refused("no itco", {**made, **pc, "watchdog": {"model": "itco"}}, (new, "watchdog.model", "i6300esb")),
             Refused(
-                "native watchdog",
-                {**change, "native": {"devices/watchdog@action": "none"}},
-                (known, "option watchdog"),
+                "native watchdog", {**change, "native": {"devices/watchdog@action": "none"}}, (known, "option watchdog")
             ),
             Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, ("boot_order", "disk", "twice", "once")),
             Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),

@@ -11,12 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    ABSENT,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED, SUSPENDED
 
 from platforms.vagrant import double_project, real
 from platforms.virtualbox import double_registry as virtualbox_double

@@ -10,12 +10,7 @@ import xml.etree.ElementTree as ET
 from typing import ClassVar
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    ABSENT,
-    PAUSED,
-    RUNNING,
-    STOPPED,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 
 from platforms import images
 from platforms.libvirt import reading

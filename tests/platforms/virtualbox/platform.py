@@ -48,13 +48,7 @@ class Platform(Disks, VmSetup, Adapter):
     commands = ("VBoxManage", "xorriso")
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     disk_size = "16M"
-    creation: ClassVar = {
-        "cpus": 1,
-        "memory": "128M",
-        "disks": [{"size": disk_size}],
-        "networks": [],
-        "native": ENGINE,
-    }
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": [], "native": ENGINE}
     #: Options that VirtualBox accepts, but with which a VM does not start here; the architecture is that of the host.
     unusable: ClassVar = frozenset({"architecture", "nested_virtualization", "secure_boot"})
     arm64_error = ("runs only VMs of the architecture of its host, which is amd64", "Set amd64, or omit the option.")

@@ -8,12 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import fields
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    Policy,
-    Request,
-    SnapshotRequest,
-    Target,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, SnapshotRequest, Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run

@@ -10,12 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vbox import (
-    test_clone,
-    test_delete,
-    test_deleted_images,
-    test_snapshots,
-)
+from unit.module_utils._drivers.vbox import test_clone, test_delete, test_deleted_images, test_snapshots
 
 pytestmark = pytest.mark.full
 

@@ -11,10 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
-    vboxmanage_long,
-    vboxmanage_machine,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_long, vboxmanage_machine
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage, is_locked, is_not_found
 
 from platforms.virtualbox import real

@@ -166,11 +166,7 @@ def _token_of(server, **changes):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        ({}, ""),
-        ({"ca_certificate": ""}, "certificate"),
-        ({"ca_certificate": "", "skip_verification": True}, ""),
-    ],
+    [({}, ""), ({"ca_certificate": ""}, "certificate"), ({"ca_certificate": "", "skip_verification": True}, "")],
 )
 def test_proxmox_is_read_with_the_credential_alone(job, tmp_path, changes, message):
     with Server(worlds.with_cases()) as server:

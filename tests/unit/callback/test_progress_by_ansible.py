@@ -79,11 +79,7 @@ def _of_guide(path):
     return "\n".join(kept).replace("/var/log/polyvirt/events.jsonl", str(path))
 
 
-@pytest.mark.parametrize(
-    "programs",
-    EACH_CORE,
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("programs", EACH_CORE, ids=lambda path: path.name)
 def test_steps_are_lines_and_events(tmp_path, programs):
     collection = tmp_path / "ansible_collections/test/progress/plugins"
     _write(collection / "modules/steps.py", MODULE)

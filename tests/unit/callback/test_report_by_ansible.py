@@ -84,11 +84,7 @@ def test_callback_reports_all_vms_of_a_playbook(ran):
     assert "Report about 3 VMs" in output
     report = json.loads((folder / "polyvirt-report" / "report.json").read_text("utf-8"))
     found = {vm["name"]: (vm["status"], vm["state"]) for vm in report["vms"]}
-    assert found == {
-        "pvc-new": ("drift", "absent"),
-        "test": ("ok", "running"),
-        "pvc-missing": ("failed", "absent"),
-    }
+    assert found == {"pvc-new": ("drift", "absent"), "test": ("ok", "running"), "pvc-missing": ("failed", "absent")}
     assert (report["playbook"], report["check"], report["tasks"]) == ("site.json", False, [])
     assert "To create it, set image" in report["vms"][0]["messages"][0]
 

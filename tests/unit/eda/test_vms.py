@@ -150,10 +150,7 @@ def test_event_contains_no_template(programs):
 @pytest.mark.parametrize(
     ("fail", "logged"),
     [
-        (
-            lambda programs: programs.answer(said="ERROR! no route to hv", code=4),
-            "exit code 4: ERROR! no route to hv",
-        ),
+        (lambda programs: programs.answer(said="ERROR! no route to hv", code=4), "exit code 4: ERROR! no route to hv"),
         (lambda programs: programs.write("listed.json", "not json"), "is not JSON"),
         (lambda programs: programs.list(unread=["hv"]), "these sources cannot be read: hv"),
     ],

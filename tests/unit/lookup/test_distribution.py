@@ -301,10 +301,7 @@ def test_versions_are_ordered_as_numbers():
         ({"title": "{codenam}"}, "{codenam} stands for no other key"),
         ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
         ({"distribution": "Own OS"}, "must be lower-case"),
-        (
-            {"arm64": {"kernel": "x"}},
-            "versions[0].arm64: unknown keys: kernel. Supported parameters include: ",
-        ),
+        ({"arm64": {"kernel": "x"}}, "versions[0].arm64: unknown keys: kernel. Supported parameters include: "),
         ({"minimum": None}, "versions[0]: missing parameter(s) required by 'installer': minimum"),
         ({"unverified": ["end_of_lif"]}, "versions[0].unverified: end_of_lif: no such key in this entry."),
         (image_of(format="qed"), "media[1].image: value of format must be one of: box, online, qcow2, raw, vhd, vhdx,"),

@@ -86,9 +86,7 @@ def test_empty_values_are_recorded_as_they_are(recorded):
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"name": "web"}, {"fleet": ""}, {"fleet": "other"}, {"created": None}, {"name": f"{OWN}-2"}],
-    ids=str,
+    "change", [{"name": "web"}, {"fleet": ""}, {"fleet": "other"}, {"created": None}, {"name": f"{OWN}-2"}], ids=str
 )
 def test_vm_without_the_record_of_the_run_is_not_recorded(recorded, change):
     assert recorded(run_of({**VM, **change}))[2]["check"]["vms"] == []

@@ -140,12 +140,7 @@ def test_destroy_deletes_its_files_and_can_be_repeated(play, tmp_path):
     state = tmp_path / "scenario" / "state.yml"
     (state.parent / "inventory").mkdir(parents=True)
     (state.parent / "known_hosts" / "web").mkdir(parents=True)
-    for file in (
-        state,
-        state.parent / "key",
-        state.parent / "key.pub",
-        state.parent / "inventory" / "polyvirt.yml",
-    ):
+    for file in (state, state.parent / "key", state.parent / "key.pub", state.parent / "inventory" / "polyvirt.yml"):
         file.touch()
     for _run in range(2):
         code, output = play("destroy", folder=state.parent)

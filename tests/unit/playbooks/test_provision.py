@@ -92,10 +92,7 @@ WRONG = {
     "unknown platform": ({"vm_platform": "xen"}, "vm_platform"),
     "image without an address": ({"guest_image_source": "url"}, "guest_image_url is empty"),
     "option of the VM": ({"vm_memory": "lots"}, "memory: 'lots' is not a size"),
-    "misspelt option": (
-        {"vm_memroy": "2G"},
-        "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_",
-    ),
+    "misspelt option": ({"vm_memroy": "2G"}, "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_"),
     "misspelt profile": ({"agent_profle": "telegraf"}, "did you mean agent_profile?"),
 }
 

@@ -199,10 +199,7 @@ def test_console_that_cannot_be_searched_is_rejected_before_the_restore(pattern)
 
 @pytest.mark.parametrize(
     ("backups", "message"),
-    [
-        ([], "there is no complete backup"),
-        ([backup(OLD, "u-1"), backup(NEW, "u-2")], "several VMs had this name"),
-    ],
+    [([], "there is no complete backup"), ([backup(OLD, "u-1"), backup(NEW, "u-2")], "several VMs had this name")],
 )
 def test_vm_without_a_backup_of_its_own(backups, message):
     world = World({"web": backups})

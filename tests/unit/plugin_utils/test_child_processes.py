@@ -54,10 +54,7 @@ def test_hanging_function_is_ended_with_its_child_processes(has_session):
 
     before = time.monotonic()
     found = answers([hang, lambda: "answered"], [1, LONG])
-    assert found == [
-        Answer(problem="No answer within 1 s.", is_late=True),
-        Answer("answered"),
-    ]
+    assert found == [Answer(problem="No answer within 1 s.", is_late=True), Answer("answered")]
     os.close(writing)
     # The pipe is closed when the last process with its write end has exited.
     assert os.read(reading, 1) == b""

@@ -12,11 +12,7 @@ from contextlib import closing
 from multiprocessing import get_context
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.outcomes.events import (
-    event_from,
-    line_of,
-    short_line_of,
-)
+from ansible_collections.polyvirt.core.plugins.plugin_utils.outcomes.events import event_from, line_of, short_line_of
 from ansible_collections.polyvirt.core.plugins.plugin_utils.outcomes.sinks import Delivery, EventFile, Syslog
 
 

@@ -99,10 +99,7 @@ def test_owed_snapshots_are_those_of_guarded_runs_and_the_oldest_is_first():
             {"name": early, "description": None, "state": "stopped", "created": 1795172368},
         ]
     )
-    assert found == [
-        Owed(early, "patch", "stopped", 1795172368),
-        Owed(late, "plays/patch.yml", "running", 1795172369),
-    ]
+    assert found == [Owed(early, "patch", "stopped", 1795172368), Owed(late, "plays/patch.yml", "running", 1795172369)]
 
 
 def test_question_says_what_happened_and_what_to_set():

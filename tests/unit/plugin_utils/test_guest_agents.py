@@ -9,11 +9,7 @@ import stat
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
-    PolyvirtError,
-    Refused,
-    Unavailable,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import guest_agent_proxmox
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_agents import agent_of
 

@@ -9,11 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._front.any_platform import PLATFORM_NAMES
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import (
-    check_pruning,
-    joined,
-    parts_of,
-)
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import check_pruning, joined, parts_of
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 

@@ -10,22 +10,14 @@ import pytest
 
 @pytest.mark.parametrize(
     "state, is_new, remaining",
-    [
-        ("present", False, ["keys", "keys/ed25519"]),
-        ("present", True, ["keys"]),
-        ("absent", False, []),
-    ],
+    [("present", False, ["keys", "keys/ed25519"]), ("present", True, ["keys"]), ("absent", False, [])],
     ids=["existing VM", "new VM", "deleted VM"],
 )
 def test_host_key_of_an_earlier_vm_is_removed(play, checkout, tmp_path, state, is_new, remaining):
     controller = tmp_path / "controller"
     (controller / "keys").mkdir(parents=True)
     (controller / "keys" / "ed25519").touch()
-    variables = {
-        "__vm_access": {"state": state},
-        "__vm_is_new": is_new,
-        "__vm_known_hosts": str(controller / "keys"),
-    }
+    variables = {"__vm_access": {"state": state}, "__vm_is_new": is_new, "__vm_known_hosts": str(controller / "keys")}
     tasks = {"ansible.builtin.include_tasks": str(checkout / "roles" / "vm" / "tasks" / "known_hosts.yml")}
     code, output = play({"localhost": variables}, tasks)
     assert code == 0, output

@@ -16,13 +16,7 @@ from typing import Any, Optional
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import fields as fields_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    ON,
-    Request,
-    SnapshotRequest,
-    Traits,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ON, Request, SnapshotRequest, Traits, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import SETTING, VM, Option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv

@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    LIVE,
-    POWER_OFF,
-    RUNNING,
-    File,
-    Snapshot,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_OFF, RUNNING, File, Snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import VBoxVm

@@ -8,12 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    LIVE,
-    NEXT_BOOT,
-    File,
-    Snapshot,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, File, Snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import starting_effects
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits

@@ -18,12 +18,7 @@ TRAITS = vmm_traits(READER)
 RELOAD = "mail: vmd starts it when it reads vm.conf again; it is stopped immediately"
 row = rows_of(TRAITS)
 
-NEW = {
-    "memory": "1G",
-    "disks": [{"size": "10G", "format": "qcow2"}],
-    "networks": [{"type": "nat"}],
-    "autostart": False,
-}
+NEW = {"memory": "1G", "disks": [{"size": "10G", "format": "qcow2"}], "networks": [{"type": "nat"}], "autostart": False}
 CREATED = {
     "cpus": 1,
     "memory": G,

@@ -35,8 +35,7 @@ def test_printed_mark_can_be_parsed():
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["{", "[]", '"text"', '{"disks": "/d"}', '{"tags": [1]}', '{"inputs": []}', '{"inputs": {"bases": [1]}}'],
+    "text", ["{", "[]", '"text"', '{"disks": "/d"}', '{"tags": [1]}', '{"inputs": []}', '{"inputs": {"bases": [1]}}']
 )
 def test_invalid_mark_is_parsed_as_damaged(text):
     assert list(marks.parsed(text)) == [marks.DAMAGED]

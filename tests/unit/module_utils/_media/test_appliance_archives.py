@@ -13,10 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.container import (
-    Container,
-    check_manifest,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.container import Container, check_manifest
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.envelope import Damaged
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -233,10 +230,7 @@ def _cut(path):
     ("change", "expected"),
     [
         (_cut, "incomplete|damaged archive"),
-        (
-            lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600),
-            r"is compressed\. Unpack it \(unzip\), and",
-        ),
+        (lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600), r"is compressed\. Unpack it \(unzip\), and"),
         (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "damaged compressed"),
         (lambda path: Path(path).write_bytes(b"\0" * 600), "not UTF-8"),
     ],

@@ -11,10 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.descriptor import (
-    Choices,
-    read,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.descriptor import Choices, read
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.envelope import Damaged
 
 from suite import appliance_files as made
@@ -168,10 +165,7 @@ HOSTILE = {
     "no XML": ("<Envelope", "not XML"),
     "other XML": ("<html/>", "not an OVF descriptor"),
     "no VM": ("<Envelope/>", "contains no VM"),
-    "unknown requirement": (
-        made.one_disk('<x:Thing xmlns:x="urn:x" ovf:required="true"/>'),
-        "requires Thing",
-    ),
+    "unknown requirement": (made.one_disk('<x:Thing xmlns:x="urn:x" ovf:required="true"/>'), "requires Thing"),
     "CPUs": (made.one_disk(cpus=10**9), "out of range"),
     "many devices": (made.one_disk(*(made.item(23, n) for n in range(100, 400))), "more than 256 devices"),
     "no number": (made.one_disk(cpus="many"), "no number"),

@@ -39,12 +39,7 @@ def _resolved(tasks, disk, **asked):
 
 @pytest.mark.parametrize(
     ("disk", "refresh", "expected"),
-    [
-        ("old", True, "old"),
-        ("old", False, "old"),
-        (None, True, "new"),
-        ("other", True, "new"),
-    ],
+    [("old", True, "old"), ("old", False, "old"), (None, True, "new"), ("other", True, "new")],
 )
 def test_vm_gets_the_image_that_its_disk_was_created_from(tasks, server, disk, refresh, expected):
     """The vendor has a newer image meanwhile, which another task has fetched."""

@@ -83,13 +83,7 @@ def chosen(media, needs):
         ([QCOW2], replace(VMD, converters=(QEMU_IMG,)), "x.qcow2", ["convert qcow2 by qemu-img"], "qcow2"),
         ([SILENT, RAW], VMD, "x.raw", [], "raw"),
         ([JEOS, AZURE, QCOW2], HYPERV, "x.qcow2", ["convert vhdx by qemu-img"], "vhdx"),
-        (
-            [RAW_XZ],
-            HYPERV,
-            "x.raw.xz",
-            ["decompress xz by xz", "convert vhdx by qemu-img"],
-            "vhdx",
-        ),
+        ([RAW_XZ], HYPERV, "x.raw.xz", ["decompress xz by xz", "convert vhdx by qemu-img"], "vhdx"),
         ([BOX, BOTH], VAGRANT, "y/64", [], "box"),
         ([BOX, BOTH], replace(VAGRANT, provider="libvirt"), "x/64", [], "box"),
         ([BOX], replace(VAGRANT, provider=None), "x/64", [], "box"),
@@ -176,11 +170,7 @@ def test_medium_without_an_architecture_is_for_amd64():
             "jeos.vhdx: it contains no cloud-init, and waits for a person at its first start. Set the path or the "
             "address of another image.",
         ),
-        (
-            [BOX],
-            VAGRANT,
-            "x/64: it is not for the provider virtualbox. Use the provider libvirt, or set box.",
-        ),
+        ([BOX], VAGRANT, "x/64: it is not for the provider virtualbox. Use the provider libvirt, or set box."),
         (
             [ONLINE],
             replace(WSL, formats=("wsl",)),

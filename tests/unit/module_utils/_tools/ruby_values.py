@@ -42,11 +42,7 @@ TEXT = some.one_of(
     some.lists(some.one_of(some.sampled_from(_BITS), some.sampled_from(HOSTILE)), max_size=6).map("".join),
 )
 _PLAIN = some.one_of(
-    TEXT,
-    some.integers(),
-    some.floats(allow_nan=False, allow_infinity=False),
-    some.booleans(),
-    some.none(),
+    TEXT, some.integers(), some.floats(allow_nan=False, allow_infinity=False), some.booleans(), some.none()
 )
 _NESTED = some.recursive(
     _PLAIN,

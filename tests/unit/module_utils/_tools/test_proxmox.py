@@ -6,19 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
-    ApiError,
-    NotFound,
-    Refused,
-    Unavailable,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import (
-    Busy,
-    HotplugFailed,
-    Proxmox,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Busy, HotplugFailed, Proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_errors import Outdated, explained
 
 from simulators.proxmox import behind, worlds

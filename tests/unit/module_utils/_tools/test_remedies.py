@@ -98,10 +98,7 @@ def test_each_text_finds_the_remedy_of_its_own_row(name):
         (f"{_QEMU}kvm_init_vcpu failed: Cannot allocate memory", "virt_type: qemu and cpus: 1"),
         (f"{_QEMU}KVM: entry failed, hardware error 0x80000021", "virt_type: qemu and cpus: 1"),
         (f"{_QEMU}warning: host doesn't support requested feature: CPUID.07H:EBX.hle", "older CPU model"),
-        (
-            "error: XML error: Invalid value for attribute 'type' in element 'backend': 'passt'.",
-            "omit port_forwards",
-        ),
+        ("error: XML error: Invalid value for attribute 'type' in element 'backend': 'passt'.", "omit port_forwards"),
         ("error: operation forbidden: read only access prevents virDomainSuspend", "set another uri"),
         (
             "error: Operation not supported: internal snapshots of a VM with pflash based firmware are not supported",

@@ -96,12 +96,7 @@ def test_literal(value, source):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [
-        ("caf\udce9", "not in UTF-8"),
-        ({"\ud800": 1}, "not in UTF-8"),
-        (float("nan"), "nan"),
-        ([float("-inf")], "-inf"),
-    ],
+    [("caf\udce9", "not in UTF-8"), ({"\ud800": 1}, "not in UTF-8"), (float("nan"), "nan"), ([float("-inf")], "-inf")],
 )
 def test_values_without_a_literal_are_rejected(value, message):
     with pytest.raises(errors.InvalidInput, match=message):

@@ -45,12 +45,7 @@ def test_recorded_comparison():
     found = {one.pop("path"): one for one in changes(recorded("changes.txt"))}
     assert [found[path]["change"] for path in ("/srv/pvs/dev", "/srv/pvs/ü new")] == ["added", "added"]
     assert found["/srv/pvs/dev"]["after"] == file("c", "0600", 0)
-    assert found["/srv/pvs/goes"] == {
-        "change": "removed",
-        "before": file("-", "0644", 2),
-        "after": None,
-        "text": "",
-    }
+    assert found["/srv/pvs/goes"] == {"change": "removed", "before": file("-", "0644", 2), "after": None, "text": ""}
     # A link with another target is printed as removed and added; here it is one change.
     assert found["/srv/pvs/link"] == {
         "change": "changed",

@@ -13,13 +13,7 @@ import pytest
 
 from simulators.proxmox import behind
 from unit.module_utils._drivers.proxmox.pairs import KEYS
-from unit.module_utils._drivers.proxmox.simulated import (
-    applied,
-    do,
-    machine_of,
-    rejected,
-    unchanged,
-)
+from unit.module_utils._drivers.proxmox.simulated import applied, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.tasks import done, failed
 from unit.module_utils._drivers.proxmox.test_killed import killed_before_finish
 
@@ -116,11 +110,7 @@ def test_unfinished_vm_in_another_pool_is_one_of_others(world):
 def test_task_completes_its_own_vm_after_an_error_that_passes(world):
     """Without a pool: the VM is the one that this task has begun."""
     world.faults.request(
-        "reply",
-        method="PUT",
-        path=".*/102/config",
-        status=500,
-        reason="can't lock file - got timeout",
+        "reply", method="PUT", path=".*/102/config", status=500, reason="can't lock file - got timeout"
     )
     task = {**CLONE, "cloud_init": {"password": "secret"}, "networks": VLAN}
     done(world, **task)

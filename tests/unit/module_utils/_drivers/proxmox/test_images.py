@@ -13,15 +13,7 @@ from simulators.proxmox.access import Account, User
 from simulators.proxmox.storage import GIB, Storage, Volume
 from simulators.proxmox.web import File as _File
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
-from unit.module_utils._drivers.proxmox.vendor import (
-    DOWNLOAD,
-    IMAGE,
-    QCOW2,
-    SUMS,
-    downloads,
-    images,
-    volume_of,
-)
+from unit.module_utils._drivers.proxmox.vendor import DOWNLOAD, IMAGE, QCOW2, SUMS, downloads, images, volume_of
 from unit.module_utils._media.server import checksum
 
 

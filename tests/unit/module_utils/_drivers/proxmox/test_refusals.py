@@ -55,12 +55,7 @@ _ALL = {
 
 @pytest.mark.parametrize("key", ["args", "affinity", "hookscript", "hugepages", "ivshmem", "vmgenid"])
 def test_option_for_root_alone_is_found_before_the_first_write(world, key):
-    text = {
-        "hugepages": "2",
-        "vmgenid": "0",
-        "ivshmem": "size=1",
-        "hookscript": "local:snippets/x.sh",
-    }
+    text = {"hugepages": "2", "vmgenid": "0", "ivshmem": "size=1", "hookscript": "local:snippets/x.sh"}
     requested = {"name": "web2", "memory": "4G", "native": {key: text.get(key, "1")}}
     rejected(world, "web2", key, "root@pam", **requested)
 

@@ -41,10 +41,7 @@ _MODULES = {
     "snapshot_info": vagrant_snapshot_info,
 }
 _OPTIONS = vagrant_instance.MODULE.options
-_REPORTS = {
-    "vm_info": partial(report_vms, options=_OPTIONS),
-    "snapshot_info": report_snapshots,
-}
+_REPORTS = {"vm_info": partial(report_vms, options=_OPTIONS), "snapshot_info": report_snapshots}
 
 
 def users_file(*names):

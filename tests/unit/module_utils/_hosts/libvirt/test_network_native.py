@@ -10,11 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
-    CommandFailed,
-    Refused,
-    Unavailable,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_host
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import NetworkState

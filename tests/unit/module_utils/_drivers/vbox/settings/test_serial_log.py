@@ -111,8 +111,7 @@ def test_log_of_another_vm_that_was_never_started_is_rejected(vbox):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("--uart1", "0x3f8", "4", "--uartmode1", "server", "/run/x"), ("--uart1", "0x2f8", "3")],
+    "words", [("--uart1", "0x3f8", "4", "--uartmode1", "server", "/run/x"), ("--uart1", "0x2f8", "3")]
 )
 def test_port_with_another_use_is_not_changed(vbox, words):
     uuid = vbox.make("web")
