@@ -9,6 +9,7 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from contextlib import suppress
+from typing import NamedTuple
 
 from ..._core.errors import CommandFailed
 from ..._core.frozen import replace
@@ -16,7 +17,6 @@ from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapsho
 from ..._core.units import KIB
 from ..._ports import change_counter, files, permits
 from ..._tools import virsh as tool
-from ..._tools import virsh_drives, virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.virsh_output import log_paths, state
 from .provider_vm import Drive, ProviderVm
@@ -92,7 +92,7 @@ class InLibvirt:
                 if answer.error and not tool.is_not_found(answer.error):
                     self._users[None][one] = f"{one}, whose definition cannot be read"
                 domain = None if answer.error else ET.fromstring(answer.stdout)
-                for source in () if domain is None else virsh_drives.source_paths(domain):
+                for source in () if domain is None else _source_paths(domain):
                     self._users.setdefault(source, {})[one] = domain.findtext("name")
         return {**self._users[None], **self._users.get(path, {})}
 
@@ -213,7 +213,7 @@ class InLibvirt:
 def _read_commands(one, facets, is_begun):
     """{key of the answer: words of the virsh command} for the VM with the id ``one``."""
     commands = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
-    commands.update(virsh_output.questions(one, thoroughly="addresses" in facets))
+    commands.update(output.questions(one, thoroughly="addresses" in facets))
     commands["nics"] = ("domiflist", one)
     if "files" in facets or is_begun:
         commands["definition"] = ("dumpxml", one, "--inactive")
@@ -227,7 +227,7 @@ def _read_commands(one, facets, is_begun):
 
 def _provider_vm(answers, saved, snapshots):
     power, busy, reason = state(answers["power"], saved)
-    addresses = tuple(Address(*row) for row in virsh_output.reported(answers)) if power == RUNNING else ()
+    addresses = tuple(Address(*row) for row in output.reported(answers)) if power == RUNNING else ()
     definition, nics = answers.get("definition"), answers["nics"]
     current = answers["current"].stdout.partition("\n")[0] if "current" in answers else None
     drives = () if definition is None or definition.error else _drives(ET.fromstring(definition.stdout))
@@ -251,11 +251,55 @@ def _is_unwritten(drives, sizes):
     return bool(own) and all(allocated.get(one.slot, _EMPTY_IMAGE + 1) <= _EMPTY_IMAGE for one in own)
 
 
+class _Listed(NamedTuple):
+    """A drive as a definition has it: ``source`` is the path of a file; for a volume, a device or a network image (not
+    ``is_file``), its name.
+    """
+
+    target: str
+    source: str
+    is_file: bool
+    is_disk: bool
+    alias: str
+
+
+def _listed(domain):
+    """[_Listed] of all drives of a domain (an element) that are not empty."""
+    found = [_as_listed(one) for one in domain.iterfind("devices/disk")]
+    return [one for one in found if one.source]
+
+
+def _as_listed(disk):
+    source, target, alias = (disk.find(name) for name in ("source", "target", "alias"))
+    path = "" if source is None else source.get("file") or ""
+    return _Listed(
+        "" if target is None else target.get("dev") or "",
+        path or ("" if source is None else _name(source)),
+        bool(path),
+        disk.get("device", "disk") in ("disk", "lun"),
+        "" if alias is None else alias.get("name") or "",
+    )
+
+
+def _name(source):
+    if source.get("volume"):
+        return f"{source.get('pool')}/{source.get('volume')}"
+    if source.get("protocol"):
+        return f"{source.get('protocol')}:{source.get('name') or ''}"
+    return source.get("dev") or source.get("dir") or ""
+
+
+def _source_paths(domain):
+    """All files and devices that the drives of a domain name, those below their disks too."""
+    sources = domain.iterfind("devices/disk//source")
+    return {path for source in sources for path in (source.get("file"), source.get("dev")) if path}
+
+
 def _drives(domain):
     """[Drive] of a definition. Vagrant marks its own disks by aliases since vagrant-libvirt 0.8; before, it had names
     alone.
     """
-    name, found = domain.findtext("name"), virsh_drives.drives(domain)
+    name, found = domain.findtext("name"), _listed(domain)
     has_aliases = any(one.alias.startswith(_OWN_ALIASES) for one in found)
     return [_drive(one, name, has_aliases) for one in found]
 
@@ -270,7 +314,7 @@ def _drive(drive, domain, has_aliases):
 
 def _paths_in(snapshot):
     domain = snapshot.find("domain")
-    return {one.source for one in virsh_drives.drives(domain) if one.is_disk} if domain is not None else ()
+    return {one.source for one in _listed(domain) if one.is_disk} if domain is not None else ()
 
 
 def _running(answer):

@@ -27,8 +27,7 @@ from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
 from .needed import files_of, is_half_made
 from .project import EXPIRIES, Project, default_file, ssh_record
-from .settings.provisioners import automatic
-from .settings.table import DESCRIPTIVE, INPUTS, config_of
+from .settings.table import DESCRIPTIVE, INPUTS, automatic, config_of
 from .traits import vagrant_traits
 
 MANAGED_FILE = "Vagrantfile.polyvirt"

@@ -19,7 +19,7 @@ from .in_vagrant import LONG
 from .needed import is_half_made
 from .project import ssh_record
 from .settings.port_forwards import clear as clear_forwards
-from .settings.provisioners import automatic
+from .settings.table import automatic
 
 #: Timeout in seconds of powering off with Vagrant, after which the provider's own tool does it.
 _POWER_OFF = 2

@@ -24,8 +24,7 @@ from ..._tools.virsh import may_pass as may_pass_in_libvirt
 from .options import VAGRANT
 from .project import Busy
 from .settings.box import box_of, kept_box
-from .settings.disks import PRIMARY
-from .settings.table import SETTINGS
+from .settings.table import PRIMARY, SETTINGS
 
 #: The power state after `vagrant suspend`.
 _POWER_WHEN_SUSPENDED = {
@@ -159,10 +158,6 @@ def _of_taking(has_description, vm, change):
     return LIVE if is_possible and not without_memory and not is_described else NEVER
 
 
-def _of_dropping(has_tree, vm, change):
-    return LIVE if has_tree or not change.new.children else NEVER
-
-
 def _while_off(vm, change):
     return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
 
@@ -178,7 +173,7 @@ def _fields_of_snapshots(by_tool, is_virtualbox):
         ),
         # VirtualBox merges each image with one other only, and restores only a VM that is off.
         "snapshot.drop": Field(
-            cost=partial(_of_dropping, by_tool),
+            cost=lambda vm, change: LIVE if by_tool or not change.new.children else NEVER,
             maximum=1 if is_virtualbox else None,
             instead="Vagrant does not report the children of a snapshot: omit children, and name each snapshot.",
         ),

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from ...._core.errors import Refused
-from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
+from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT, Secret
 from ...._core.pattern import Pattern
 from ...._core.record.leases import read, stored
 from ...._core.record.mark import CREATED
@@ -16,15 +17,14 @@ from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
 from ...._ports import host
 from ...._tools.vagrantfile_provider import PROVIDERS
-from .disks import check_slots, read_disks, write_disks
-from .native import check_native
 from .networks import normalized_networks, read_networks, write_networks
-from .provisioners import automatic, checked_variables, masked, normalized_provisioners, read_provisioners
 
 #: Settings that only describe a VM and do not affect how it runs.
 DESCRIPTIVE = ("description", "tags", "fleet", "owner", "expires", "os_type", "box_url", "box_checksum")
 #: The key of a description with the image that the task has named, as ``inputs`` of a mark. Its box is a setting.
 INPUTS = "inputs"
+#: Vagrant's own name for the disk of a box. Only the size of that can be set.
+PRIMARY = "primary"
 #: Settings with another name in a description.
 _KEYS = {"disks": "disk"}
 #: Settings that these providers apply to a created VM; all other providers apply everything. Also in docs/vagrant.md.
@@ -41,6 +41,12 @@ _LIBVIRT_COMPARES = frozenset((
     "graphics_websocket", "initrd", "kernel", "keymap", "loader", "nested", "nic_model_type", "nvram", "sound_type",
     "tpm_model", "tpm_path", "tpm_type", "tpm_version", "video_accel3d", "video_type", "video_vram",
 ))  # fmt: skip
+#: {option of modifyvm, without a number: option that sets the same}, in commands of ``customize``.
+_OF_MODIFYVM = {
+    "memory": "memory", "cpus": "cpus", "natpf": "port_forwards", "nat-pf": "port_forwards", "nic": "networks",
+    "macaddress": "networks", "mac-address": "networks", "bridgeadapter": "networks", "bridge-adapter": "networks",
+    "hostonlyadapter": "networks", "host-only-adapter": "networks",
+}  # fmt: skip
 #: Vagrant's own settings that are used only when a VM is created.
 _AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
 _HOSTNAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9.-]*")
@@ -67,10 +73,6 @@ def _shared_by_device(vm, change):
     found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
     requested = {change.attribute: change.new} if change.attribute else change.new or {}
     return bool({found.get("type"), requested.get("type")} & set(_SHARED_BY_DEVICES))
-
-
-def _of_provisioners(vm, change):
-    return LIVE if automatic(change.old) == automatic(change.new) else _as_applied(vm, change)
 
 
 def _of_native(vm, change):
@@ -109,6 +111,89 @@ def _folder(entry):
     return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
 
 
+def _check_native(vm, native, options):
+    """Raise Refused for a setting or a call that sets what an option sets; ``options`` is {key: option}."""
+    for key, value in native.items():
+        option = options.get(key) or _OF_CALLS.get(key, lambda calls: None)(value)
+        if option:
+            raise Refused(f"{vm.name}: native: '{key}' cannot set this.", f"Use the option {option} instead.")
+    return native
+
+
+def _of_networks(calls):
+    return next(("port_forwards" for call in _lists(calls) if str(call[0]).lstrip(":") == "forwarded_port"), None)
+
+
+def _of_disks(calls):
+    """A primary disk is that of the option; other disks, and media, have none."""
+    named = [call[-1] for call in _lists(calls) if isinstance(call[-1], Mapping)]
+    return "disks" if any(str(one.get("primary")).lower() == "true" for one in named) else None
+
+
+def _of_customize(calls):
+    for call in _lists(calls):
+        words = [str(word) for part in call for word in (part if isinstance(part, list) else [part])]
+        if "modifyvm" in words:
+            names = [word.lstrip("-").rstrip("0123456789") for word in words if word.startswith("--")]
+            yield from (_OF_MODIFYVM[name] for name in names if name in _OF_MODIFYVM)
+
+
+def _lists(calls):
+    """The calls with arguments; other values are rejected when the file is written."""
+    return [call for call in calls if isinstance(call, list) and call] if isinstance(calls, list) else []
+
+
+_OF_CALLS = {
+    "vm.network": _of_networks,
+    "vm.disk": _of_disks,
+    "customize": lambda calls: next(_of_customize(calls), None),
+}
+
+
+def automatic(provisioners):
+    """The provisioners that Vagrant runs automatically; others (run: never) run only if requested by name."""
+    return [one for one in provisioners or () if one.get("run") != "never"]
+
+
+def _read_provisioners(described):
+    found = described.get("provisioners") or ()
+    return tuple({**one, **({"env": _masked(one["env"])} if "env" in one else {})} for one in found)
+
+
+def _masked(variables):
+    """Variables of provisioners, or of a project, with their values as Secret."""
+    return {name: Secret(value) for name, value in variables.items()}
+
+
+def _provisioner(vm, provisioner):
+    """A requested provisioner without empty values, which a description does not have either."""
+    given = {key: value for key, value in provisioner.items() if value not in (None, [], {})}
+    return {**given, **({"env": _checked_variables(vm, "provisioners.env", given["env"])} if given.get("env") else {})}
+
+
+def _checked_variables(vm, option, variables):
+    for name, value in variables.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise Refused(f"{vm.name}: {option}: the value of {name} is not a string.", "Quote it, or remove it.")
+    return _masked(variables)
+
+
+def _write_disks(disks):
+    size = ((disks or {}).get(PRIMARY) or {}).get("size")
+    return size // MIB if size else None
+
+
+def _check_slots(vm, disks):
+    for slot in disks:
+        if slot != PRIMARY:
+            raise Refused(
+                f"{vm.name}: disks: '{slot}' does not exist: a box has one disk, {PRIMARY}, and only its size can be"
+                " set.",
+                "Add other disks with native: vm.disk, or storage for libvirt.",
+            )
+    return disks
+
+
 def _plain(name, **more):
     """A row of a setting with the same name and value in a description."""
     return Setting(read=lambda described: described.get(name), write=lambda value: value, **more)
@@ -129,10 +214,6 @@ def _by_name(key, **more):
         write=lambda entries: [{"name": name, **entry} for name, entry in sorted((entries or {}).items())],
         **more,
     )
-
-
-def _read_memory(described):
-    return described["memory"] * MIB if described.get("memory") else None
 
 
 _Applied = partial(Setting, cost=_as_applied)
@@ -174,7 +255,7 @@ SETTINGS = {
         cost=_of_native,
         read=lambda described: dict(described.get("native") or {}),
         write=lambda native: native,
-        normalize=lambda vm, native: check_native(vm, native, options_of_native(SETTINGS)),
+        normalize=lambda vm, native: _check_native(vm, native, options_of_native(SETTINGS)),
     ),
     "tags": Setting(
         cost=LIVE, read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())
@@ -189,14 +270,14 @@ SETTINGS = {
     "memory": _Applied(
         minimum=16 * MIB,
         whole=MIB,
-        read=_read_memory,
+        read=lambda described: described["memory"] * MIB if described.get("memory") else None,
         write=lambda size: size // MIB if size else None,
         native=("memory", "vmx[memsize]", "vm_memory"),
     ),
     "disks": Setting(
-        read=read_disks,
-        write=write_disks,
-        normalize=check_slots,
+        read=lambda described: {PRIMARY: {"size": described["disk"] * MIB} if described.get("disk") else {}},
+        write=_write_disks,
+        normalize=_check_slots,
         native=("machine_virtual_size", "qemu_disk_size", "vm_disk_size"),
     ),
     "disks.add": _Applied(),
@@ -209,13 +290,13 @@ SETTINGS = {
     "shared_folders": _by_name("shared_folders", normalize=_normalized_folders),
     **_applied("shared_folders", "add", "remove", "host_path", "guest_path", "read_only", "type"),
     "provisioners": Setting(
-        cost=_of_provisioners,
-        read=read_provisioners,
+        cost=lambda vm, change: LIVE if automatic(change.old) == automatic(change.new) else _as_applied(vm, change),
+        read=_read_provisioners,
         write=lambda entries: list(entries or ()),
-        normalize=normalized_provisioners,
+        normalize=lambda vm, entries: tuple(_provisioner(vm, one) for one in entries),
     ),
     # The project's, not in the description of a VM.
-    "environment": Setting(cost=LIVE, normalize=lambda vm, values: checked_variables(vm, "environment", values)),
+    "environment": Setting(cost=LIVE, normalize=lambda vm, values: _checked_variables(vm, "environment", values)),
 }
 
 
@@ -237,4 +318,4 @@ def changed_description(described, config):
 
 def config_of(described, environment=EMPTY):
     """A VM's settings from its description; ``environment`` is that of its project."""
-    return {**read_all(SETTINGS, described), "environment": masked(environment)}
+    return {**read_all(SETTINGS, described), "environment": _masked(environment)}
