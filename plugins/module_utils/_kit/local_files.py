@@ -11,6 +11,8 @@ from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.file_checks import check_free
 from .._core.sharing.needed_files import DELETED, DEVICE, FILE, FOLDER, FileFacts
 
+#: Signatures of ISO 9660 and UDF, and where they are.
+_OF_ISO, _OF_ISO_AT = (b"CD001", b"BEA01"), 32769
 #: The kind of sockets, pipes and character devices.
 SPECIAL = "special file"
 
@@ -38,6 +40,9 @@ class LocalFiles(FileFacts):
 
     def may_write(self, folder):
         return self.files.is_writable(folder)
+
+    def is_iso(self, path):
+        return any(self.files.starts_with(path, signature, _OF_ISO_AT) for signature in _OF_ISO)
 
     def folder(self, item):
         return dirname(item.path)

@@ -72,7 +72,7 @@ class VBoxFiles(LocalFiles):
         return self._listing.properties.get("Default machine folder", "")
 
     def is_iso(self, path):
-        return images.is_iso(path)
+        return images.is_viso_or_dmg(path) or super().is_iso(path)
 
     def is_leftover(self, item):
         if item.option == LOG:

@@ -17,7 +17,6 @@ from ..._media import disk_header, foreign_image
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of
 from ..._ports import files, locks
 from ..._ports.folders import largest_file, mount_point
-from ..._tools import optical
 from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .own_files import NATIVE, log_files
@@ -97,9 +96,6 @@ class VirshFiles(LocalFiles):
     def creates_folder(self, folder):
         """Libvirt itself creates its default directory when needed."""
         return self.driver.storage.is_default and folder == self.driver.storage.folder
-
-    def is_iso(self, path):
-        return optical.is_iso(path)
 
     def in_use(self, path):
         if not (self.driver.is_local and files.is_file(path)):

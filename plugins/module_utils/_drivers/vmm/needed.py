@@ -14,7 +14,6 @@ from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._ports import files
 from ..._ports.locks import is_locked_as_whole
-from ..._tools import optical
 from .observe import bases_of
 from .options import STORAGE
 
@@ -42,9 +41,6 @@ class VmmFiles(LocalFiles):
         running = [self.driver.found.stored_and_running(name)[1] for name in self.driver.found.running()]
         disks = [disk for definition in running if definition for disk, _format in definition.disks]
         return files.identity(path) not in map(files.identity, disks) and is_locked_as_whole(path)
-
-    def is_iso(self, path):
-        return optical.is_iso(path)
 
     def is_leftover(self, item):
         return item.path in making_of(self.driver.found.record(self.name))

@@ -12,7 +12,6 @@ from ...._core.units import MIB
 from ...._media import disk_header
 from ...._media.appliances.disk import is_of_appliance, name_of, unpacked
 from ...._ports import files, permits
-from ...._tools import optical
 from ...._tools.qemu_img import QemuImg, qemu_name
 from ...._tools.vboxmanage import Busy
 
@@ -74,11 +73,10 @@ def release_images(driver, paths):
 # Facts ------------------------------------------------------------------------------------------------------------
 
 
-def is_iso(path):
-    """Whether VirtualBox can use a file as an ISO image; it would create the drive before it detects that."""
+def is_viso_or_dmg(path):
+    """Whether VirtualBox can use a file as it does an ISO image; it would create the drive before it detects that."""
     end = files.size(path) - _DMG_END
-    is_viso_or_dmg = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
-    return is_viso_or_dmg or optical.is_iso(path)
+    return files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
 
 
 def same_uuid(path, media):

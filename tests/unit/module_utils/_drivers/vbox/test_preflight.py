@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import images
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.needed import VBoxFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, configure, observed, rejected, task
@@ -118,7 +120,8 @@ def test_image_that_only_a_snapshot_uses_is_copied(vbox):
 def test_iso_image_is_recognized_by_its_content(tmp_path, content, is_iso):
     path = tmp_path / "any"
     path.write_bytes(content)
-    assert images.is_iso(str(path)) == is_iso
+    driver, plan = SimpleNamespace(claims=None, listing=lambda: None), SimpleNamespace(after=Vm("web"), steps=())
+    assert VBoxFiles(driver, plan, None).is_iso(str(path)) == is_iso
 
 
 def test_clone_is_checked_against_its_source(vbox):
