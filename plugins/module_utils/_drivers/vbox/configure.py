@@ -20,6 +20,7 @@ from .settings.addresses import write_addresses
 from .settings.cdroms import change_drives, remove_drive
 from .settings.disk_checks import REMOVED
 from .settings.disks import add_disk, grow_disk, remove_disk
+from .settings.hardware import SECURE_BOOT, write_secure_boot
 from .settings.media import disks_of
 from .settings.native import native_arguments, native_live_arguments
 from .settings.networks import (
@@ -30,7 +31,6 @@ from .settings.networks import (
     nic_number,
 )
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
-from .settings.secure_boot import SECURE_BOOT, write_secure_boot
 from .settings.serial_log import LOG, with_log
 from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS

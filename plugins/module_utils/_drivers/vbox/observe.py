@@ -34,13 +34,12 @@ from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
-from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
 from .settings.cdroms import reserved_slots
 from .settings.port_forwards import ssh_of
 from .settings.table import config_of
 from .traits import Known, vbox_traits
-from .vbox_vm import VBoxVm, colon_mac, vbox_vm_of
+from .vbox_vm import VBoxVm, colon_mac, guest_additions, is_of_this_boot, vbox_vm_of, with_run_level
 
 #: How often the list is read again if a settings file is missing.
 _READS_AGAIN = 2
@@ -255,7 +254,7 @@ def _with_addresses(tool, vm, thoroughly):
         except PolyvirtError:
             continue
     addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
-    tools = reported(properties)
+    tools = guest_additions(properties)
     return vm.having(addresses=addresses, ssh=vm.ssh or _ssh(vm, addresses), guest_tools=tools)
 
 

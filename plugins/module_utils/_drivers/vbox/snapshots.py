@@ -55,14 +55,10 @@ def snapshot(driver, vm, step):
     name = step.arguments["name"]
     description = described(step.arguments["description"], step.arguments["expires"], vm.id)
     with driver.vm_lock_of(vm):
-        if _exists(driver, vm, name):
+        if any(one.name == name for one in driver.vbox_vm(vm.id).machine.snapshots):
             return  # The step may have been sent before.
         words = ["--description", description] if description else []
         driver.run(vm.id, "snapshot", vm.id, "take", name, *words)
-
-
-def _exists(driver, vm, name):
-    return any(one.name == name for one in driver.vbox_vm(vm.id).machine.snapshots)
 
 
 def edit_snapshot(driver, vm, step):

@@ -19,8 +19,8 @@ from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
 from .settings.architecture import controller_of_disks, host_architecture, with_architecture
 from .settings.cdroms import drive_slot
+from .settings.hardware import check_secure_boot
 from .settings.port_forwards import check_forwards
-from .settings.secure_boot import check_secure_boot
 from .settings.table import SETTINGS
 from .vbox_vm import parse_slot
 
@@ -79,7 +79,7 @@ def vbox_traits(version, known=None):
         drive_slot=partial(drive_slot, known),
         leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,
-        snapshot_name_fault=_snapshot_name_fault,
+        snapshot_name_fault=lambda name: "VBoxManage would read it as an option" if name.startswith("-") else None,
         # The memory of a paused or suspended VM is restored as running.
         taken_as=lambda vm, requested: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
@@ -100,10 +100,6 @@ def _name_fault(name):
     if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
         return f"file names contain it, so it must not be longer than {_LONGEST_NAME} bytes"
     return None
-
-
-def _snapshot_name_fault(name):
-    return "VBoxManage would read it as an option" if name.startswith("-") else None
 
 
 def _as_options(vm, config):
@@ -155,10 +151,6 @@ def _cost_of_taking(vm, change):
     return NEVER if vm.power == FAILED or without_memory else LIVE
 
 
-def _cost_of_restoring(vm, change):
-    return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
-
-
 def _fields(version, known):
     """{kind of change or creation option: Field} of one version."""
     return {
@@ -176,6 +168,6 @@ def _fields(version, known):
             instead="Stop the VM first: a snapshot of a running VM includes its memory, and a crashed VM has none.",
         ),
         "snapshot.drop": Field(cost=LIVE, maximum=1),
-        "snapshot.restore": Field(cost=_cost_of_restoring),
+        "snapshot.restore": Field(cost=lambda vm, change: LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF),
         "snapshot.expires": Field(cost=LIVE),
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM as VirtualBox reports it, with the names of its controllers, slots and files."""
+"""A VM as VirtualBox reports it, with the names of its controllers, slots and files, and its Guest Additions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ..._core.errors import NotFound
+from ..._core.errors import NotFound, PolyvirtError
 from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
 from ..._core.planner.drives import in_order
 from ..._core.record import mark as marks
 from ..._core.record.mark import empty_mark, unfinished_mark
-from ..._tools.vboxmanage_machine import Machine
+from ..._tools.vboxmanage_machine import Machine, machine
 from ..._tools.vboxmanage_output import state as state_of
 from .mark import is_unfinished
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.
 SSH_RULE = "polyvirt-ssh"
+#: VirtualBox writes it at each start of a VM.
+_BOOTED = "/VirtualBox/HostInfo/VBoxVer"
+_VERSIONS_OF_ADDITIONS = ("/VirtualBox/GuestAdd/VersionExt", "/VirtualBox/GuestAdd/Version")
+#: VirtualBox's numbers of the run levels, in order.
+_RUN_LEVELS = ("none", "system", "userland", "desktop")
 
 
 class VBoxVm(Frozen):
@@ -239,3 +244,38 @@ def colon_mac(mac):
 
 def plain_mac(mac):
     return mac.replace(":", "").upper()
+
+
+def is_of_this_boot(properties, one):
+    """Whether the guest set a property since it booted: VirtualBox keeps older ones, such as after a suspend."""
+    booted = properties.get(_BOOTED)
+    return booted is None or one.time >= booted.time
+
+
+def guest_additions(properties):
+    """The state of the Guest Additions of a running VM, by guest properties; showvminfo has their run level.
+
+    A guest without a version may still be starting, so it is not known whether they are installed.
+    """
+    version = next(
+        (properties[key] for key in _VERSIONS_OF_ADDITIONS if key in properties and properties[key].value), None
+    )
+    return {
+        "installed": True if version else None,
+        "running": version is not None and is_of_this_boot(properties, version),
+        "version": version.value if version else None,
+        "run_level": None,
+    }
+
+
+def with_run_level(tool, vm):
+    """The VM with the run level: one call more, so only if its Guest Additions run."""
+    if not (vm.guest_tools and vm.guest_tools["running"]):
+        return vm
+    try:
+        values = machine(tool.read("showvminfo", vm.id, "--machinereadable")).values
+    except PolyvirtError:
+        return vm  # It was stopped in the meantime.
+    level = values.get("GuestAdditionsRunLevel", "")
+    name = _RUN_LEVELS[min(int(level), len(_RUN_LEVELS) - 1)] if level.isdigit() else None
+    return vm.having(guest_tools={**vm.guest_tools, "run_level": name})

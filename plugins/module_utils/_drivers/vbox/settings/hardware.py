@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...._core.errors import Refused
+from ...._core.errors import PolyvirtError, Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting
+from ...._ports import files
 from ..options import VIRTUALBOX
 
 _SWITCH = {True: "on", False: "off"}
 _RTC = {"utc": "on", "localtime": "off"}
+_LONGEST_NVRAM = 4 << 20
 #: Device in boot_order -> VirtualBox's name of it.
 BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
 _BOOT_DEVICES = {vbox_name: device for device, vbox_name in BOOT.items()}
@@ -127,10 +129,6 @@ def _boot_order_arguments(order):
     return [word for number, name in enumerate(all_four, 1) for word in (f"--boot{number}", name)]
 
 
-def _read_display_type(vbox_vm):
-    return "none" if vbox_vm.values.get("vrde", "off") == "off" else "rdp"
-
-
 #: In the order that modifyvm needs: settings that others depend on come first. The limits are from
 #: `VBoxManage list systemproperties` of 7.2; VirtualBox rejects higher numbers.
 HARDWARE = {
@@ -153,7 +151,7 @@ HARDWARE = {
         choices=("none",),
         unset="none",
         instead=VIRTUALBOX.lacks["display.type=vnc"],
-        read=_read_display_type,
+        read=lambda vbox_vm: "none" if vbox_vm.values.get("vrde", "off") == "off" else "rdp",
         write=lambda value: ["--vrde", "off"],
         write_live=lambda value: ["vrde", "off"],
     ),
@@ -169,3 +167,49 @@ HARDWARE = {
         write_live=lambda value: ["autostart-enabled", "on"],
     ),
 }
+
+
+# Secure Boot is part of the variables of the UEFI firmware, which are in a file (NVRAM) of the VM. VirtualBox creates
+# that file at the first start, without keys, so without Secure Boot. The file itself is read: what VirtualBox lists is
+# from when it opened the VM, until its daemon ends. VERIFIED with 7.2.22.
+
+
+def _read_secure_boot(vbox_vm):
+    """None: the firmware is BIOS, or the file does not exist yet or cannot be read."""
+    path = vbox_vm.values.get("NvramFile")
+    if _read_firmware(vbox_vm) == "bios" or not path:
+        return None
+    from ...._tools.uefi_variables import secure_boot_in  # Few VMs have UEFI.
+
+    try:
+        return secure_boot_in(files.read_part(path, 0, _LONGEST_NVRAM))
+    except PolyvirtError:
+        return None
+
+
+SECURE_BOOT = {"secure_boot": Setting(cost=POWER_OFF, read=_read_secure_boot, since=(7, 0))}
+
+
+def check_secure_boot(vm, config):
+    """Return the requested ``config`` without what BIOS never has; raises Refused if it would need it."""
+    firmware = config.get("firmware", vm.config.get("firmware", "bios"))
+    if firmware == "uefi" or "secure_boot" not in config:
+        return config
+    if config["secure_boot"]:
+        raise Refused(f"{vm.name}: secure_boot requires UEFI, but the firmware is BIOS.", "Set firmware: uefi.")
+    return {name: value for name, value in config.items() if name != "secure_boot"}
+
+
+def write_secure_boot(driver, uuid, wanted):
+    """Switch Secure Boot, after the firmware was set; an existing file keeps its other variables."""
+    run = partial(driver.run, uuid, "modifynvram", uuid)
+    vbox_vm = driver.vbox_vm(uuid)
+    is_new = not files.exists(vbox_vm.values["NvramFile"])
+    if is_new:
+        run("inituefivarstore")
+    if wanted:
+        run("enrollmssignatures")
+        run("enrollorclpk")
+        run("secureboot", "--enable")
+    elif not is_new and _read_secure_boot(vbox_vm) is not False:
+        run("secureboot", "--disable")

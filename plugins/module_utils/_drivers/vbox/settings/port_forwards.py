@@ -256,13 +256,9 @@ def undescribed_forwards(vbox_vm):
                 found[path] = f"It is {rule_text(rule)}, and NIC {number} has a rule of this name too."
             elif rule.guest_address:
                 found[path] = f"It is for the address {rule.guest_address} of the guest, which no option sets."
-            elif number != _first_nat(vbox_vm):
+            elif number != next(nic.number for nic in vbox_vm.machine.nics if nic.type == "nat"):
                 found[path] = "New rules are rules of the first NIC of type nat."
     return found
-
-
-def _first_nat(vbox_vm):
-    return next(nic.number for nic in vbox_vm.machine.nics if nic.type == "nat")
 
 
 _ATTRIBUTES = ("add", "remove", "protocol", "host_address", "host_port", "guest_port")

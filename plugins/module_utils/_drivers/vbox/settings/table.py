@@ -10,12 +10,11 @@ from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
 from .architecture import ARCHITECTURE
 from .cdroms import CDROMS, read_prompt
-from .hardware import HARDWARE
+from .hardware import HARDWARE, SECURE_BOOT
 from .media import MEDIA
 from .native import NATIVE, bare_key, described_native, read_native
 from .networks import NICS
 from .port_forwards import FORWARDS
-from .secure_boot import SECURE_BOOT
 from .serial_log import SERIAL_LOG
 from .shared_folders import SHARES
 
