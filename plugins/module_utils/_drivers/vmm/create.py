@@ -1,7 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create and clone VMs: disk images first, because vmd rejects a VM if its disks do not exist."""
+"""Create, clone and delete VMs. vmd rejects a VM if its disks do not exist, so it has them before its block in vm.conf,
+and they are deleted after that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from uuid import uuid4
 
 from ..._core.model import ABSENT
 from ..._core.record.mark import empty_mark, inputs_of, with_settings
+from ..._kit.local_files import check_deletable
+from ..._ports.locks import is_locked_as_whole
 from .definition import Definition
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
 from .settings.table import with_config
@@ -51,3 +55,9 @@ def _create(driver, vm, step, content):
     definition = with_config(Definition(vm.name, parent, template), {**config, "networks": networks}, disks, seeds)
     driver.edit.define(definition, with_settings(mark, config), ABSENT)
     driver.creations.record(vm.name, vm.name)
+
+
+def delete(driver, vm, step):
+    paths = step.arguments.get("files", ())
+    check_deletable(vm.name, paths, is_locked_as_whole)
+    driver.edit.remove(vm.name, paths)

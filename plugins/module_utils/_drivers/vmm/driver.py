@@ -77,9 +77,9 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
     @cached_property
     def verbs(self):
         """Return the functions for the steps of plans."""
-        from . import configure, create, delete, power
+        from . import configure, create, power
 
-        return functions_of(power, create, configure, delete, on_host)
+        return functions_of(power, create, configure, on_host)
 
 
 class _InTwoPhases:

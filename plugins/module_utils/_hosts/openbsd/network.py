@@ -19,8 +19,7 @@ from ..._tools import openbsd_network as net
 from ..._tools import vm_conf
 from ..._tools.marked_block import cut_out
 from ..._tools.vmctl import Vmctl
-from .network_problems import problems
-from .pf_problems import ANCHOR, pf_problems
+from .network_problems import ANCHOR, pf_problems, problems
 
 #: The first line of files that belong to the role vmm_network as a whole.
 OWN = "# Written by the role polyvirt.core.vmm_network."
