@@ -61,7 +61,7 @@ def _newest(backups, now):
 
 def _of_libvirt(params):
     """Only the directory is read, so that a host without libvirt can list what it has."""
-    from .._drivers.virsh.backup_list import all_backups
+    from .._drivers.virsh.backups import all_backups
 
     return all_backups(params["directory"], params["verify"]), []
 

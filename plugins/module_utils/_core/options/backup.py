@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from ..backup.backup import CONSISTENCIES, CRASH, NEWEST, BackupRequest
-from ..backup.retention import Keep
+from ..backup.backup import CONSISTENCIES, CRASH, NEWEST, BackupRequest, Keep
 from ..errors import InvalidInput
 from ..frozen import fields
 from ..model import Policy as PolicyOfRequest

@@ -22,8 +22,8 @@ from ..backup.backup import (
     interrupted_restore,
     own_backups,
     restored_from,
+    surplus,
 )
-from ..backup.retention import surplus
 from ..errors import NotFound, Refused, Unsupported
 from ..frozen import replace
 from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, UNKNOWN, Change, Step

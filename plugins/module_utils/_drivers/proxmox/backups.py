@@ -11,6 +11,7 @@ that the record names.
 from __future__ import annotations
 
 import json
+from urllib.parse import unquote
 
 from ..._core.backup import manifest
 from ..._core.backup.backup import CRASH, FILESYSTEM, OFF, Backup, strength
@@ -21,13 +22,18 @@ from ..._core.record.reader import Damaged, is_text, list_of, read
 from ..._ports import permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
-from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
 from . import mark
 from .privileges import grant_remedy
 from .settings.disks import STATE_VOLUMES, disks_of
 
 _VERSION = 1
 _RECORD = Pattern(r"polyvirt (\{.*\})")
+_OPTION = Pattern(r"([a-z][a-z0-9_-]*):\s*(.+?)\s*")
+#: Lines that vzdump adds, which are no notes of the VM.
+_ADDED = ("#qmdump#", "#vzdump#")
+NO_AGENT = "the VM has no guest agent (native: {agent: 1})"
+_FREEZE, _THAW = "issuing guest-agent 'fs-freeze' command", "issuing guest-agent 'fs-thaw' command"
+_SKIPPED, _GOOD, _NOT_SHOWN = "skipping guest-agent 'fs-freeze'", "INFO:", "the log of vzdump does not show it"
 _SCHEMA = {**manifest.OF_BACKUP, "id": manifest.is_plain, "excluded": list_of(is_text)}
 
 
@@ -179,7 +185,7 @@ def options_in(driver, one):
 def _own_options_in(driver, one):
     if one.volume not in driver.archived_options:
         text = driver.tool.get(f"/nodes/{one.node}/vzdump/extractconfig", volume=one.volume)
-        driver.archived_options[one.volume] = parse_config(text)
+        driver.archived_options[one.volume] = _parse_config(text)
     options = driver.archived_options[one.volume]
     if mark.birth_of(one.backup.birth.partition(":")[0], options) != one.backup.birth:
         raise Stale(f"{one.volume}: its configuration is of another VM than its notes say.")
@@ -287,3 +293,33 @@ def _may_be_deleted(driver, vm, one):
             driver.damaged_backups[one.volume] = error.message.rstrip(".")
             return False
     return True
+
+
+def _parse_config(text):
+    """Return {option: value} of a configuration file; its comments are the notes of the VM (``description``)."""
+    options, notes = {}, []
+    for line in text.splitlines():
+        found = _OPTION.fullmatch(line)
+        if line.startswith("["):
+            break
+        if line.startswith("#") and not line.startswith(_ADDED):
+            notes.append(unquote(line[1:]))
+        elif found:
+            options[found[1]] = found[2]
+    return {**options, "description": "\n".join(notes)} if notes else options
+
+
+def freeze_problem(lines, has_agent):
+    """Return why the log of vzdump does not show that the file systems of a running VM were frozen; empty if it does.
+
+    vzdump goes on without a frozen guest. An error of the thaw counts, too: some guests end the freeze themselves. So
+    all lines from the freeze to the one after the thaw must be plain ones.
+    """
+    skipped = next((line for line in lines if _SKIPPED in line), None)
+    if skipped or not has_agent:
+        return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else NO_AGENT
+    begin, end = ([number for number, line in enumerate(lines) if text in line] for text in (_FREEZE, _THAW))
+    if not (begin and end):
+        return _NOT_SHOWN
+    bad = next((line for line in lines[begin[0] : end[-1] + 2] if not line.startswith(_GOOD)), None)
+    return "" if bad is None else bad.partition(":")[2].strip() or bad

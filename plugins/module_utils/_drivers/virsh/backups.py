@@ -13,6 +13,7 @@ from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.record.reader import Damaged
 from ..._kit.creation import undone_on_failure
+from ..._media.backup_folder import BackupFolder
 from ..._ports import change_counter, files, folders
 from ..._ports.clock import Clock, call_timeout
 from ..._tools import virsh_backup as jobs
@@ -290,3 +291,9 @@ def edit_backup(driver, vm, step):
     found = next(one for one in vm.backups if one.id == step.arguments["id"])
     manifest = driver.backup_folder.manifest(found.birth, found.id)
     driver.backup_folder.store({**manifest, "protected": step.arguments["protected"]})
+
+
+def all_backups(directory, reads_content):
+    """All backups in a directory, of any VM."""
+    folder = BackupFolder(directory, os.uname().nodename)
+    return [backup for backup, _manifest in folder.list(None, None, reads_content)]

@@ -10,8 +10,7 @@ from datetime import datetime, timezone
 from itertools import groupby
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup
-from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.retention import ALL, Keep, surplus
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import ALL, Backup, Keep, surplus
 
 from suite.belts import is_deep
 

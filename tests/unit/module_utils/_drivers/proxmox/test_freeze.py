@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_backups import (
-    NO_AGENT,
-    freeze_problem,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.backups import NO_AGENT, freeze_problem
 
 BEGIN, FREEZE, THAW, END = (
     "INFO: creating vzdump archive '/srv/dump/vzdump-qemu-100-2026_01_31-02_00_00.vma.zst'",
