@@ -18,8 +18,8 @@ from .resources import check_space, storage_for
 from .seed_iso import with_seed, without_seed_iso
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import STATE_VOLUMES, disks_of, drives_of, storage_of, volumes_of
+from .settings.hardware import AUTO
 from .settings.networks import check_bridge_privilege, nics_of
-from .settings.place import AUTO
 from .snapshots import options_in
 
 #: Types of storages with linked clones of volumes that are no disks of templates.

@@ -40,11 +40,11 @@ from .seed_iso import new_mark, unwanted_seeds, with_seed
 from .settings.architecture import options_of_architecture
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
+from .settings.hardware import AUTO
 from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
 from .settings.native import DEFAULT_OPTIONS
 from .settings.networks import read_nics
 from .settings.notes import ONLY_IN_MARK
-from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
 
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.

@@ -34,7 +34,6 @@ from .settings.disks import (
 )
 from .settings.firmware import STATE_STORAGES
 from .settings.iso import check_iso, iso_name
-from .settings.place import AUTO
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")

@@ -25,8 +25,8 @@ from .cluster import is_gone
 from .observe import ProxmoxObserver, connected
 from .settings.cloud_init import has_documents
 from .settings.disks import DELETE_UNUSED
+from .settings.hardware import AUTO
 from .settings.iso import check_checksum
-from .settings.place import AUTO
 from .traits import Known, proxmox_traits
 
 _CREATING = ("create", "clone", "create_from_backup")

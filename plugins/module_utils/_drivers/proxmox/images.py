@@ -19,7 +19,7 @@ from ..._media.images import Lookup
 from ..._media.names import with_image
 from ..._ports import download
 from .settings.architecture import AMD64, ARM64
-from .settings.place import AUTO
+from .settings.hardware import AUTO
 from .store import CONTENT, NodeStore, node_with_storage, storage_on
 
 #: The first version that downloads disk images to a storage. Source: changelog of pve-storage, 8.3.6.

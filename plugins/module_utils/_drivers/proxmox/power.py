@@ -10,9 +10,8 @@ from ..._core.model import STOP_TIMEOUT, SUSPENDED
 from ..._core.verbs import POWER_VERBS
 from ..._tools.proxmox import Busy
 from .settings.devices import check_memory
-from .settings.hardware import cpus_of
+from .settings.hardware import STAYS_OFF, cpus_of
 from .settings.networks import as_nic, check_bridge, nics_of
-from .settings.place import STAYS_OFF
 
 #: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.
 _ONE_REQUEST = 9

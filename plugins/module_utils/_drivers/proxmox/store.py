@@ -16,7 +16,7 @@ from ..._media.names import base_of, base_of_stored, name_and_architecture
 from ..._media.store import DIGITS, Store, Stored, by_age, plain_name
 from ..._ports import files, permits
 from ..._tools.proxmox import ConnectionLost
-from .settings.place import AUTO
+from .settings.hardware import AUTO
 
 CONTENT = "import"
 #: Types of storages that have a directory. Others may have the content Import, too, such as that of an ESXi host.

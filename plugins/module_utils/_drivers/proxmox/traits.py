@@ -22,9 +22,9 @@ from .settings.architecture import AMD64, kept_as, with_firmware
 from .settings.cloud_init import is_for_guest
 from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot, check_state_storages
+from .settings.hardware import AUTO
 from .settings.iso import drive_slot
 from .settings.native import as_native_option, check_native
-from .settings.place import AUTO
 from .settings.table import SETTINGS
 
 _NAME = Pattern(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")

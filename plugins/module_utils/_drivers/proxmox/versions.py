@@ -9,8 +9,8 @@ from ..._core.errors import NotFound, PolyvirtError
 from ..._core.planner.contents import files_of_appliance
 from ..._ports import files
 from ..._tools import proxmox_values as values
+from .settings.hardware import AUTO
 from .settings.iso import iso_name
-from .settings.place import AUTO
 
 #: The option of native with documents for cloud-init on a storage: user=local:snippets/x.yml,...
 _DOCUMENTS = "cicustom"

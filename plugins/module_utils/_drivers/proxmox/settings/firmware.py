@@ -89,10 +89,6 @@ def _read_secure_boot(options):
     return _read_firmware(options) == "uefi" and has_keys(options)
 
 
-def _read_tpm(options):
-    return "tpmstate0" in options
-
-
 def _cost_of_secure_boot(vm, change):
     """The Secure Boot keys are stored in the EFI disk when it is created, so they cannot change later."""
     has_efi_disk = vm.config.get("firmware") == "uefi" and change.old is not None
@@ -139,7 +135,7 @@ FIRMWARE = {
     "secure_boot": Setting(
         cost=_cost_of_secure_boot, instead=KEYS_REMEDY, read=_read_secure_boot, write=_write_secure_boot
     ),
-    "tpm": Setting(read=_read_tpm, write=_write_tpm, native=("tpmstate",)),
+    "tpm": Setting(read=lambda options: "tpmstate0" in options, write=_write_tpm, native=("tpmstate",)),
     # Moves are calls of their own, see moving.py.
     "efi_storage": Setting(cost=_cost_of_moving_efi_disk, read=_read_storage("efidisk0")),
     "tpm_storage": Setting(cost=_cost_of_moving_tpm, read=_read_storage("tpmstate0")),

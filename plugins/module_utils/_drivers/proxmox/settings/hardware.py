@@ -1,19 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CPUs, memory, display, and other settings of one option each."""
+"""CPUs, memory, display, node and pool, and other settings of one option each."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from ...._core.errors import Refused
-from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, STOPPED
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .architecture import usual_display
 
+#: The default of node: the driver chooses one when a VM is created.
+AUTO = "auto"
+STAYS_OFF = "Set state: stopped, because a template cannot be started."
 #: The CPU type without nested virtualization, which is the default of a new VM.
 _PLAIN_CPU = "kvm64"
 #: {display.type: type in the option vga}; vnc has the usual one.
@@ -77,10 +80,6 @@ def memory_of(options):
     return int(values.parse("memory", options.get("memory", "512"))["current"]) * MIB
 
 
-def _write_memory(update, change):
-    update.set("memory", change.new // MIB)
-
-
 def _is_nested(options):
     cpu = values.parse("cpu", options.get("cpu", ""))
     return cpu.get("cputype") == _HOST_CPU or _NESTED_FLAG in cpu.get("flags", "").split(";")
@@ -94,10 +93,6 @@ def _write_nested(update, change):
     elif current:
         kind = _PLAIN_CPU if current.get("cputype") == _HOST_CPU else current.get("cputype", _PLAIN_CPU)
         update.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
-
-
-def _os_type(vm, text, known):
-    return OS_TYPES.get(text.lower(), text)
 
 
 def _read_display(options):
@@ -127,6 +122,26 @@ def _checked_display(vm, requested, known):
     return requested
 
 
+def _cost_of_template(vm, change):
+    if not change.new:
+        return NEVER
+    return LIVE if vm.power == STOPPED else POWER_OFF
+
+
+#: They are changed by separate calls.
+PLACE = {
+    "template": Setting(
+        cost=_cost_of_template,
+        instead="A template cannot become a VM again; clone it.",
+        while_on=STAYS_OFF,
+        read=lambda options: options.get("template") == "1",
+        native=("template",),
+    ),
+    "pool": Setting(cost=LIVE, native=("pool",)),
+    "node": Setting(cost=LIVE, default=AUTO, native=("node",)),
+}
+
+
 HARDWARE = {
     "cpus": Setting(default=2, read=cpus_of, write=_write_cpus, native=("cores", "sockets", "smp")),
     "memory": Setting(
@@ -135,7 +150,7 @@ HARDWARE = {
         whole=MIB,
         default=2 * GIB,
         read=memory_of,
-        write=_write_memory,
+        write=lambda update, change: update.set("memory", change.new // MIB),
         native=("memory",),
     ),
     "nested_virtualization": Setting(read=_is_nested, write=_write_nested),
@@ -143,7 +158,7 @@ HARDWARE = {
         choices=_KNOWN_OS_TYPES,
         default="l26",
         read=lambda options: options.get("ostype", "other"),
-        normalize=_os_type,
+        normalize=lambda vm, text, known: OS_TYPES.get(text.lower(), text),
         write=lambda update, change: update.set("ostype", change.new),
         native=("ostype",),
     ),

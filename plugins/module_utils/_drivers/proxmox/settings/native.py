@@ -19,10 +19,9 @@ from .cloud_init import CLOUD_INIT
 from .devices import STEMS, is_plain
 from .disks import DISKS, LIMITS, check_limits, size_of_volume
 from .firmware import FIRMWARE
-from .hardware import HARDWARE, cost_by_hotplug
+from .hardware import HARDWARE, PLACE, cost_by_hotplug
 from .iso import ISO
 from .notes import NOTES
-from .place import PLACE
 
 #: {key without its number: option of the module that sets it}.
 _OPTIONS = {

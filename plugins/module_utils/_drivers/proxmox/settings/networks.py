@@ -62,10 +62,6 @@ def _add_nic(update, change):
     update.merge(f"net{change.key}", {"model": "virtio", **_nic_parts(change.new)})
 
 
-def _remove_nic(update, change):
-    update.set(f"net{change.key}", None)
-
-
 def _write_type(update, change):
     if change.new == "user":
         update.merge(f"net{change.key}", {"bridge": None})
@@ -246,7 +242,7 @@ _BY_HOTPLUG = partial(cost_by_hotplug, "network")
 NICS = {
     "networks": Setting(read=read_nics, normalize=_all_normalized),
     "networks.add": Setting(cost=_BY_HOTPLUG, write=_add_nic),
-    "networks.remove": Setting(cost=_BY_HOTPLUG, write=_remove_nic),
+    "networks.remove": Setting(cost=_BY_HOTPLUG, write=lambda update, change: update.set(f"net{change.key}", None)),
     "networks.type": Setting(cost=LIVE, choices=("bridged", "user"), write=_write_type),
     "networks.source": Setting(cost=LIVE, write=_write_part),
     "networks.vlan": Setting(cost=LIVE, write=_write_part),

@@ -41,10 +41,6 @@ def _normalized_description(vm, text, known):
     return text
 
 
-def _read_description(options):
-    return mark.split_notes(options.get("description"))[0]
-
-
 def _write_description(update, change):
     update.set("description", mark.notes_of(change.new, mark.split_notes(update.value("description"))[1]))
 
@@ -69,7 +65,7 @@ NOTES = {
     "name": Setting(cost=LIVE, write=lambda update, change: update.set("name", change.new)),
     "description": Setting(
         cost=LIVE,
-        read=_read_description,
+        read=lambda options: mark.split_notes(options.get("description"))[0],
         normalize=_normalized_description,
         write=_write_description,
         native=("description",),

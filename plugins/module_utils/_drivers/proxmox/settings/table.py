@@ -21,12 +21,11 @@ from .cloud_init import CLOUD_INIT
 from .devices import DEVICES
 from .disks import DISKS
 from .firmware import FIRMWARE, STATE_STORAGES
-from .hardware import HARDWARE
+from .hardware import HARDWARE, PLACE
 from .iso import ISO
 from .native import NATIVE, described_native
 from .networks import NICS
 from .notes import NOTES
-from .place import PLACE
 
 #: Disks and NICs are added before native sets sub-keys of them.
 SETTINGS = {
