@@ -89,7 +89,7 @@ def _store(driver, vm, changes, definitions, reserved, log):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
         addresses.follow(change)
-    if _changes_firmware(changes):
+    if any(change.field in {*FIRMWARE, *NVRAM} for change in changes):
         # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with a VM created here.
         nvram = [nvram[0] if vm.created else None, place_new_nvram(driver, vm, definition, changes, nvram)]
     else:
@@ -130,10 +130,6 @@ def rehearse(vm, definition, changes, new_disk):
             insert_disk(definition, new_disk(change.key, change.new))
         elif change.kind not in _NOT_IN_XML:
             _CHANGES.get(change.kind, _set_field)(None, vm, definition, None, change, [])
-
-
-def _changes_firmware(changes):
-    return any(change.field in {*FIRMWARE, *NVRAM} for change in changes)
 
 
 def _last_nics_first(change):

@@ -17,8 +17,7 @@ def consoles(observer, vms):
     """[ConsoleLog] of the VMs; one process reads the definitions."""
     answers = observer.virsh.batch([("dumpxml", vm.id) for vm in vms]) if vms else []
     elsewhere = "" if observer.is_local else observer.virsh.uri
-    return [ConsoleLog(how=one.error) if one.error else _log(one.stdout, elsewhere) for one in answers]
-
-
-def _log(definition, elsewhere):
-    return console_log(log_paths(ET.fromstring(definition)), files, elsewhere)
+    return [
+        ConsoleLog(how=one.error) if one.error else console_log(log_paths(ET.fromstring(one.stdout)), files, elsewhere)
+        for one in answers
+    ]

@@ -97,7 +97,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
     @cached_property
     def host(self):
-        from ..._kit.asked_once import AskedOnce
+        from .host_checks import AskedOnce
 
         return AskedOnce()
 

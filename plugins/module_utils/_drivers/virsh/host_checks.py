@@ -27,6 +27,25 @@ _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 
 
+class AskedOnce:
+    """The answers to questions about the host. They are valid until the first step, and again after ``forget``.
+
+    Only for checks before the first step. What a step overwrites or deletes is read directly before that.
+    """
+
+    def __init__(self):
+        self._answers = {}
+
+    def answer(self, question, ask):
+        """Return the answer to a question (a hashable value); ``ask()`` reads it. An error is not kept."""
+        if question not in self._answers:
+            self._answers[question] = ask()
+        return self._answers[question]
+
+    def forget(self):
+        self._answers = {}
+
+
 def _is_elsewhere(driver):
     """Whether the VMs run on another host, or nowhere."""
     return not driver.is_local or driver.hypervisor == "TEST"

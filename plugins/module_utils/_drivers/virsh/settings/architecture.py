@@ -267,7 +267,7 @@ def check_architecture(driver, name, config):
 def check_rom(driver, name, config):
     """Raise Refused if QEMU would not start a VM that gets a NIC."""
     row = row_of(config)
-    if row is ARM64 and driver.is_from_debian and not _has_rom():
+    if row is ARM64 and driver.is_from_debian and not any(files.exists(f"{folder}/{_ROM}") for folder in _ROM_FOLDERS):
         raise Refused(
             f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",
@@ -282,10 +282,6 @@ def host_architecture(driver):
     if driver.hypervisor == "TEST":
         return AMD64.name
     return name_of(virsh_output.host_architecture(driver.capabilities()) or AMD64.arch)
-
-
-def _has_rom():
-    return any(files.exists(f"{folder}/{_ROM}") for folder in _ROM_FOLDERS)
 
 
 def architecture_warnings(driver, plan):

@@ -12,7 +12,6 @@ from typing import Optional
 
 from ...._core.frozen import Frozen
 from ...._core.options.devices import PCI
-from ...._kit.unread import differs, is_read
 from ...._tools.domain_xml import file_of, target_of
 from .architecture import row_in
 from .cdroms import seed_files
@@ -24,6 +23,8 @@ from .table import config_of
 _ASSIGNED = re.compile(
     r"(?:name|uuid|vcpus/.*|devices/[\w-]+/(?:address|alias)@.*|devices/(?:disk|cdrom)/backingStore\b.*)(?:=.*)?", re.S
 )
+#: No definition has two numbers with this difference by chance.
+_FAR = 1000
 #: What a new VM has, and what libvirt adds to each definition.
 _NEW = re.compile(
     "|".join(
@@ -245,8 +246,23 @@ class _Unread:
         return any(pattern.fullmatch(part.plain) for pattern in self._patterns)
 
     def _is_read(self, part):
+        """Whether another value of a part leads to other settings, and each of the values that are alike, too.
+
+        A list of what the settings contain would be incomplete, so each part is changed, and they are read again.
+        """
         alike = _ALIKE.get(part.plain.partition("=")[0], ())
-        return is_read(part.change, part.value, self._read, self._before, alike)
+        alternatives = [_others(part.value), *((one,) for one in alike if one != part.value)]
+        return all(any(self._differs(partial(part.change, one)) for one in values) for values in alternatives)
+
+    def _differs(self, change):
+        """Whether the settings are others after ``change()``, which returns a function that undoes it."""
+        undo = change()
+        try:
+            return self._read() != self._before
+        except Exception:  # A reader that does not know the value has its own error, and has read it.
+            return True
+        finally:
+            undo()
 
     def _read(self):
         return config_of(self._definition, {}, self._own_files, None), self._definition.get("description")
@@ -254,8 +270,7 @@ class _Unread:
     def _is_in_settings(self, device):
         """Whether the settings contain anything of a device."""
         if id(device) not in self._in_settings:
-            change = partial(_removed, self._definition.devices, device)
-            self._in_settings[id(device)] = differs(change, self._read, self._before)
+            self._in_settings[id(device)] = self._differs(partial(_removed, self._definition.devices, device))
         return self._in_settings[id(device)]
 
     def _is_like_new(self, device):
@@ -269,3 +284,10 @@ def _key_of(device):
     path, _at, name = _KEYS.get(device.tag, "").partition("@")
     found = device.find(path) if path else device
     return device.tag, found.get(name) if name and found is not None else None
+
+
+def _others(value):
+    """Other values of a part. Those of a number are smaller and larger: it may be the place in an order."""
+    if value.isdecimal():
+        return (str(int(value) + _FAR), str(int(value) - _FAR))
+    return (f"~{value}",)
