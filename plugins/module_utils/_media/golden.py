@@ -25,9 +25,8 @@ from .._ports.command import Commands
 from .._ports.progress import report
 from .._tools.qemu_img import QemuImg
 from .download import downloading, private_file
-from .image_users import ImageUsers
 from .store import Stored
-from .store_tasks import diff, permit, shown
+from .store_tasks import ImageUsers, diff, permit, shown
 
 #: The names that a catalogue can have (plugin_utils/installs/catalogue.py).
 _NAME = Pattern(r"[a-z0-9][a-z0-9.-]*")

@@ -17,9 +17,9 @@ from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
-from .._core.sharing.claims import BASE, DELETE
+from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, WITHOUT_VM, Claim, Held
+from .._core.sharing.world import World
 from .._ports.clock import today
-from .image_users import ImageUsers
 
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
 
@@ -181,3 +181,46 @@ def diff(driver, before, after):
     before, after = ("".join(f"{path}\n" for path in sorted(paths)) for paths in (before, after))
     header = driver.images.directory
     return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+# Who needs images -----------------------------------------------------------------------------------------------------
+
+
+class ImageUsers:
+    """Who needs ``stored`` images for disks: VMs, and disk files without a VM. With ``mode`` DELETE, more is read."""
+
+    def __init__(self, driver, stored, mode):
+        self._claims, held = driver.claims if driver.images.are_used else None, ()
+        self.unused_remedy = self._claims and self._claims.unused_remedy
+        paths = [one.path for one in stored if self._claims]
+        if paths:
+            # As in a task about VMs: what all VMs hold is read after an observation.
+            driver.traits()
+            driver.observe([], frozenset({"power"}))
+            held = self._claims.held([Claim(FILE, self._claims.identity(one), mode, "image", one) for one in paths])
+        self._world = World(held)
+        unused = [one for one in paths if mode == DELETE and not self.of(one)]
+        if unused:
+            self._world = World([*held, *self._without_vm(unused, held)])
+
+    def _without_vm(self, images, held):
+        try:
+            return self._claims.without_vm(images, held)
+        except PolyvirtError as error:
+            message = f"it is not known which disk files without a VM need the image: {error.message}"
+            claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
+            return [Held(WITHOUT_VM, "", claims=(claim,))]
+
+    def of(self, path):
+        """Return the names of the VMs that need an image, and the paths of such disk files."""
+        return list(self._world.users("", self._claims.identity(path))) if self._claims else []
+
+    def files(self, path):
+        """Return the disk files that no VM has, and that need an image."""
+        holders = self._world.holders("", FILE, self._claims.identity(path)) if self._claims else ()
+        return [one.name for one in holders if all(claim.option == WITHOUT_VM for claim in one.claims)]
+
+    def unreadable(self):
+        """Return the Claim of a disk that may need any file, or None."""
+        holders = self._world.holders("", FILE, UNREADABLE)
+        return next((claim for one in holders for claim in one.claims if claim.identity == UNREADABLE), None)

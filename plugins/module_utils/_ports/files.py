@@ -289,9 +289,9 @@ def identity(path):
         return None
     if not stat.S_ISBLK(found.st_mode):
         return (found.st_dev, found.st_ino)
-    from . import loops
+    from . import locks
 
-    file = loops.file_of(f"/sys/dev/block/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}")
+    file = locks.loop_file(f"/sys/dev/block/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}")
     return identity(file) if file else ("device", found.st_rdev)
 
 

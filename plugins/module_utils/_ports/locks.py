@@ -1,18 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether another program has a file of a VM open, asked of the locks on the file itself. No process is needed."""
+"""Whether another program has a file of a VM open, asked of the locks on the file itself. No process is needed.
+
+A loop device of Linux, such as that of a mounted image, takes no lock. The kernel names the file of each in /sys
+(drivers/block/loop.c).
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import struct
 import sys
 from contextlib import contextmanager
 
-from . import loops
 from .clock import Clock
 
 #: F_OFD_GETLK of <linux/fcntl.h>, which not every Python names.
@@ -24,6 +28,7 @@ _ALL, _BEYOND_READING = (100, 200), (101, 199)
 #: Seconds between questions, and how many, about a file that is only read. A VM reads the raw file below its disk like
 #: that, and so does ``qemu-img -U`` for a moment, also in other tasks of this collection.
 _PAUSE, _TRIES = 0.05, 40
+_LOOP_DEVICES = "/sys/block/loop*"
 
 
 def is_open_elsewhere(path):
@@ -36,7 +41,7 @@ def is_open_elsewhere(path):
     with _opened(path) as handle:
         if handle is None or not sys.platform.startswith("linux"):
             return False
-        if _is_locked(handle, *_BEYOND_READING) or loops.is_file_of_one(path):
+        if _is_locked(handle, *_BEYOND_READING) or has_loop_device(path):
             return True
         for _again in range(_TRIES):
             if not _is_locked(handle, *_ALL):
@@ -94,3 +99,24 @@ def _opened(path):
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def loop_file(device):
+    """Return the file of a loop device; empty if it is none, or has no file. ``device``: its directory in /sys."""
+    try:
+        with open(os.path.join(device, "loop/backing_file"), "rb") as file:
+            return os.fsdecode(file.read()).rstrip("\n")
+    except OSError:
+        return ""
+
+
+def has_loop_device(path, devices=_LOOP_DEVICES):
+    """Return whether a file is that of a loop device."""
+    return any(_is_same(path, loop_file(device)) for device in glob.glob(devices))
+
+
+def _is_same(path, other):
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
