@@ -88,7 +88,7 @@ def _grouped(described, options, platform):
     """
     groups = {}
     for params, wanted in described:
-        key = repr([params.get(name) for name in _of_driver(options, platform)])
+        key = repr([params.get(name) for name in sorted(_of_connection(options) | set(platform.per_driver))])
         of_group, parts = groups.setdefault(key, ({}, []))
         # A driver may look at whether any VM uses an option at all.
         of_group.update({name: value for name, value in params.items() if of_group.get(name) is None})
@@ -107,10 +107,6 @@ def _which(asked):
 
 def _of_connection(options):
     return {name for name, option in options.items() if option.role == CONNECTION}
-
-
-def _of_driver(options, platform):
-    return sorted(_of_connection(options) | set(platform.per_driver))
 
 
 def _pruning(params, options):

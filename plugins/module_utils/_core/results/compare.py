@@ -67,13 +67,9 @@ def matches(vm, filters, now=None):
     return all(_MATCHES[name](vm, value) for name, value in active.items())
 
 
-def _has_tags(vm, tags):
-    return set(tags) <= set(vm.config.get("tags") or ())
-
-
 _MATCHES = {
     "state": lambda vm, states: vm.power in states,
-    "tags": _has_tags,
+    "tags": lambda vm, tags: set(tags) <= set(vm.config.get("tags") or ()),
     "fleet": belongs_to,
     "owner": lambda vm, owner: vm.config.get("owner") == owner,
     "owned": lambda vm, owned: vm.owned is owned,

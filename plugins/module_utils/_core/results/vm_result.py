@@ -115,11 +115,7 @@ def in_tree_order(snapshots):
 
 
 def _oldest_last(snapshots):
-    return sorted(snapshots, key=_age)[::-1]
-
-
-def _age(snapshot):
-    return (snapshot.created is None, snapshot.created or 0)
+    return sorted(snapshots, key=lambda one: (one.created is None, one.created or 0))[::-1]
 
 
 def describe_snapshots(vm):

@@ -160,10 +160,6 @@ def _write_systemd(_distro, change):
     return {"boot.systemd": "true" if change.new else "false"}
 
 
-def _write_user(_distro, change):
-    return {"user.default": change.new} if change.new else {}
-
-
 def _write_native(_distro, change):
     return {change.key: change.new}
 
@@ -175,7 +171,7 @@ GUEST = {
         unset="root",
         read=_read_user,
         normalize=_normalized_user,
-        write=_write_user,
+        write=lambda _distro, change: {"user.default": change.new} if change.new else {},
         native=("user.default",),
     ),
     "native": Setting(NEXT_BOOT, read=_read_native, normalize=_normalized_native, write=_write_native),
