@@ -27,6 +27,11 @@ _READ_PAUSE, _READ_TRIES = 0.01, 100
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
+def host_name():
+    """Return the name of the computer that has the files."""
+    return os.uname().nodename
+
+
 def read(path):
     with explained("read", path), open(path, "rb") as file:
         return file.read()

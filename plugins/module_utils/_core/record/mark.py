@@ -184,9 +184,10 @@ def why_elsewhere(mark, host):
 def mark_on(host, mark, is_attached):
     """Return the mark of a VM to add to on ``host``, without files that only the one of another host names.
 
-    Until the host is recorded, what an interrupted task has left is not known to be on this one.
+    Until the host is recorded, what an interrupted task has left is not known to be on this one, nor what a later
+    task would overwrite.
     """
-    keys = ("making", "answers") if HOST not in mark else _FILES
+    keys = ("making", "answers", "nvram") if HOST not in mark else _FILES
     here = {} if mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
     return {**mark, **here, HOST: host}
 

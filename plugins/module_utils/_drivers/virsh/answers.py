@@ -9,8 +9,9 @@ from ..._core.errors import CommandFailed
 from ..._core.frozen import Mutable, field
 from ..._core.model import RUNNING, Address, Counters, Vm
 from ..._core.planner.drives import SKIP_PROMPT
-from ..._core.record.mark import marked_settings
+from ..._core.record.mark import is_mark_of, mark_on, marked_settings
 from ..._kit.addresses import ssh_through
+from ..._ports import files
 from ..._tools import virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, target_of, without_secrets
@@ -96,14 +97,26 @@ def _sizes(answers):
     return {**sizes, **{target: int(size) for target, size in capacities.items() if size.isdigit()}}
 
 
-def vm_of(uuid, listing, answers, native_keys):
+def mark_here(definition):
+    """Return the mark of a definition on this host, without files that only the mark of another host names."""
+    mark = definition.mark
+
+    def is_attached(path):
+        from .own_files import attached_files  # Only a VM of another host needs it.
+
+        return path in {named for _mode, named in attached_files(definition)}
+
+    return mark_on(files.host_name(), mark, is_attached) if is_mark_of(mark, definition.uuid) else mark
+
+
+def vm_of(uuid, listing, answers, native_keys, is_local=True):
     """The Vm from the answers to vm_commands, still without snapshots."""
     if answers["inactive"].error:
         raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, answers["inactive"].error)
     definition = Definition(answers["inactive"].stdout)
     sizes = _sizes(answers)
     power, busy, reason = state(answers["power"], uuid in listing.saved)
-    mark = definition.mark
+    mark = mark_here(definition) if is_local else definition.mark
     own_files = seed_files(mark)
     descriptive = {
         "description": definition.get("description") or "",

@@ -14,15 +14,18 @@ from ..._core.errors import CommandFailed, Held, PolyvirtError, Refused, Stale
 from ..._core.frozen import replace
 from ..._core.model import LOCKED, PAUSED, RUNNING, SUSPENDED
 from ..._core.pattern import Pattern
+from ..._core.record.mark import HOST, is_mark_of
 from ..._core.texts import without_credentials
 from ..._core.verbs import POWER_VERBS
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter, permits
+from ..._ports.files import host_name
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import job_in, may_pass, raise_for_errors
+from .answers import mark_here
 from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
@@ -243,18 +246,32 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
         for path in sorted(new_files(definition)):
             permits.check_named(definition.name, path)
+        if self.is_local and is_mark_of(definition.mark, definition.uuid):
+            definition.set_mark({HOST: host_name(), **definition.mark})
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
         self._stored.add(definition.uuid)
+
+    def definition(self, uuid):
+        """The stored definition with its secrets, which would be lost if it were edited and stored without them."""
+        return self._to_change(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))
+
+    def _to_change(self, text):
+        """A definition with the mark to add to on this host."""
+        definition = Definition(text)
+        mark = mark_here(definition) if self.is_local else definition.mark
+        if mark != definition.mark:
+            definition.set_mark(mark)
+        return definition
 
     def definitions_to_change(self, vm):
         """Return (stored, running or None) of a VM, read by one process."""
         stored = ("dumpxml", vm.id, "--inactive", "--security-info")
         if vm.power not in (RUNNING, PAUSED):
-            return Definition(self.virsh.run(*stored)), None
+            return self._to_change(self.virsh.run(*stored)), None
         questions = [stored, ("dumpxml", vm.id)]
         answers = self.virsh.batch(questions)
         raise_for_errors(questions, answers)
-        return tuple(Definition(one.stdout) for one in answers)
+        return self._to_change(answers[0].stdout), Definition(answers[1].stdout)
 
     def check_as_planned(self, vm, definition):
         """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""

@@ -122,7 +122,7 @@ def observe_fully(virsh, listing, uuids, facets, native_keys, seen):
     vms, snapshot_names = [], {}
     for uuid, answers in answers_by_vm:
         if not is_not_found(answers["inactive"].error):
-            vms.append(vm_of(uuid, listing, answers, native_keys))
+            vms.append(vm_of(uuid, listing, answers, native_keys, is_local(virsh.uri)))
             seen.definitions[uuid] = answers["inactive"].stdout
             seen.checkpoints[uuid] = answers.get("checkpoints")
             snapshot_names[uuid] = _snapshot_names(uuid, answers)
@@ -431,10 +431,6 @@ class VirshObserver:
         raise_for_errors(commands, answers, lambda error: is_not_found(error) or is_not_saved(error))
         texts = [(command[0], answer.stdout) for command, answer in zip(commands, answers) if not answer.error]
         return [Definition(text, is_saved=command == "managedsave-dumpxml") for command, text in texts]
-
-    def definition(self, uuid):
-        """The stored definition with its secrets, which would be lost if it were edited and stored without them."""
-        return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))
 
 
 def _size_within(disk, snapshot):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..._core.frozen import replace
 from ..._core.model import File
-from ..._core.record.mark import making_of
+from ..._core.record.mark import making_of, why_elsewhere
 from ..._core.sharing.claims import READ, WRITE
 from ..._media.prepared import medium_of
 from ..._ports import files
@@ -33,21 +33,24 @@ def files_of(vm, definitions, is_local, frozen=()):
     """The files of one VM as File objects. Not ``is_local``: they are on another host, where they cannot be deleted.
 
     ``definitions`` are the VM's running and stored definition, which may contain different files; ``frozen`` are the
-    paths of ``snapshot_files``.
+    paths of ``snapshot_files``. The mark is the stored one: that of ``vm`` lacks files that another host has.
     """
-    found = {}
+    found, marks = {}, [one.mark for one in definitions if not one.is_saved and one.mark]
+    mark = (marks or [vm.mark or {}])[-1]
     for definition in definitions:
         for drive in definition.drives("disk", "lun", "cdrom", "floppy"):
-            file = _file_of_drive(drive, vm.mark or {})
+            file = _file_of_drive(drive, mark)
             # If a file is removable media in one of the definitions, it is treated as such, and so kept.
             if file is not None and (file.path not in found or file.role == "medium"):
                 found[file.path] = file
         nvram = nvram_of(definition)
         if nvram and is_local and files.exists(nvram):
-            found[nvram] = File(nvram, "nvram", vm.owned and nvram in vm.mark.get("nvram", ()))
+            found[nvram] = File(nvram, "nvram", vm.owned and nvram in mark.get("nvram", ()))
     # Before those of the mark, which replace them.
     others = [File(path, "support") for path in frozen if path not in found]
-    for file in (*others, *_detached(vm, found)):
+    elsewhere = why_elsewhere(mark, files.host_name())
+    detached = _detached(mark, found) if vm.owned else ()
+    for file in (*others, *(replace(one, elsewhere="" if one.path in frozen else elsewhere) for one in detached)):
         if not is_local or files.exists(file.path):
             found[file.path] = file
     return tuple(found.values() if is_local else (replace(file, used_by=("another host",)) for file in found.values()))
@@ -78,15 +81,13 @@ def _source_name(drive):
     return source.get("dev") or source.get("dir") or f"{drive.get('type')}:{target_of(drive)}"
 
 
-def _detached(vm, attached):
-    """Files in the VM's mark that are not attached now; none if the mark belongs to another VM."""
-    if not vm.owned:
-        return []
+def _detached(mark, attached):
+    """Files in the VM's mark that are not attached now."""
     # Those that a task has begun to create are ours, too, if they exist.
-    recorded = [("disk", path) for path in (*vm.mark.get("disks", ()), *making_of(vm.mark))]
+    recorded = [("disk", path) for path in (*mark.get("disks", ()), *making_of(mark))]
     # The mark lists the NVRAM file of each firmware that the VM ever had.
-    recorded += [("nvram", path) for path in vm.mark.get("nvram", ())]
-    recorded += [("support", path) for path in vm.mark.get("files", ())]
+    recorded += [("nvram", path) for path in mark.get("nvram", ())]
+    recorded += [("support", path) for path in mark.get("files", ())]
     return [File(path, role, True) for role, path in recorded if path not in attached]
 
 
@@ -125,11 +126,11 @@ def new_files(definition: Definition) -> set:
     known = {*making_of(mark), *(path for key in ("disks", "nvram", "files") for path in mark.get(key, ()))}
     before = Definition(definition.stored) if definition.stored else None
     if before is not None:  # A clone shares with its source only what both read.
-        known |= {path for how, path in _attached_files(before) if how == READ or before.uuid == definition.uuid}
-    return {path for _how, path in _attached_files(definition)} - known
+        known |= {path for how, path in attached_files(before) if how == READ or before.uuid == definition.uuid}
+    return {path for _how, path in attached_files(definition)} - known
 
 
-def _attached_files(definition):
+def attached_files(definition):
     """Return (mode, path) of all files that a definition names, without those of packages that its VM only reads."""
     claimed = ((how, path) for how, _option, path in named_files(definition))
     named = [one for one in claimed if one[0] == WRITE or not one[1].startswith(_OF_PACKAGES)]

@@ -26,6 +26,8 @@ POOLS = ("pool-list", "--inactive", "--name")
 SAVED = ("list", "--all", "--uuid", "--with-managed-save")
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
 MAC = "52:54:00:d4:9a:10"
+#: What a mark says that was recorded on this host.
+HERE = {"host": os.uname().nodename}
 
 
 def recorded(name):

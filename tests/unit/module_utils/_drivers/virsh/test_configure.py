@@ -28,6 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 from unit.module_utils._drivers.claimed import run_guard
 from unit.module_utils._drivers.virsh.answers import (
+    HERE,
     MAC,
     UUID,
     FakeVirsh,
@@ -266,7 +267,7 @@ def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
     with pytest.raises(Refused, match="already exists, and there is no record that this collection created it"):
         change(tmp_path, virsh, add(size=MIB))
     assert not written(virsh)
-    virsh = virsh_with(with_mark(machine_xml(), {"id": UUID, "making": [str(path)]}))
+    virsh = virsh_with(with_mark(machine_xml(), {**HERE, "id": UUID, "making": [str(path)]}))
     change(tmp_path, virsh, add(size=MIB))
     assert virsh.defined().mark["disks"] == [str(path)]
 

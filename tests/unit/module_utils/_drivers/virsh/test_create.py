@@ -23,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 from unit.module_utils._drivers.virsh.answers import (
     CAPABILITIES,
+    HERE,
     UUID,
     FakeVirsh,
     driver_of,
@@ -82,11 +83,17 @@ def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     assert (definition.root.get("type"), definition.get("description")) == ("kvm", "one")
     assert [disk.find("source").get("file") for disk in definition.drives("disk")] == disks
     assert definition.mark == {
-        "v": 2, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"],
+        **HERE, "v": 2, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"],
         "inputs": {"cloud_init": digests_of(SEED["cloud_init"])},
     }  # fmt: skip
     assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso"]
     assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
+
+
+def test_record_of_a_vm_on_another_host_does_not_name_this_one(virsh, tmp_path):
+    virsh.uri = "qemu+ssh://other/system"
+    _create(driver(virsh, tmp_path), {**CONFIG, "disks": {}}, {})
+    assert "host" not in virsh.defined(times=2).mark
 
 
 def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
@@ -102,7 +109,7 @@ def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
 def unfinished(virsh, folder, *names):
     """A driver that has found the VM web, which a killed task has begun, with the mark that names these files."""
     one = driver(virsh, folder)
-    mark = unfinished_mark(empty_mark(UUID), [str(folder / name) for name in names])
+    mark = unfinished_mark({**empty_mark(UUID), **HERE}, [str(folder / name) for name in names])
     definition = create.new_definition(one, "web", UUID, {})
     definition.set_mark(mark)
     virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = definition.text()

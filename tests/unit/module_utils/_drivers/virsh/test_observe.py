@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answe
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE
 
 from unit.module_utils._drivers.virsh.answers import (
+    HERE,
     UUID,
     FakeVirsh,
     driver_of,
@@ -172,10 +173,23 @@ def test_flags_come_from_listing():
     assert (seen.config["autostart"], seen.persistent) == (True, False)
 
 
-def marked(mark):
+_DISK = "/var/lib/libvirt/images/m1.qcow2"
+
+
+def marked(mark, uri="qemu:///system"):
     text = mark if isinstance(mark, str) else json.dumps(mark)
     xml = machine_xml(with_metadata(f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{text}</p:mark>"))
-    return machine({("dumpxml", UUID, "--inactive"): xml})
+    virsh = virsh_with({("dumpxml", UUID, "--inactive"): xml})
+    virsh.uri = uri
+    return observe_all(virsh).vms[0]
+
+
+@pytest.mark.parametrize(("uri", "is_here"), [("qemu:///system", True), ("qemu+ssh://other/system", False)])
+def test_record_of_a_vm_on_this_host_names_no_file_of_another_one(uri, is_here):
+    own = {"host": "old", "disks": [_DISK, "/other"], "making": ["/new"]}
+    mark = marked({"v": 2, "id": UUID, **own}, uri).mark
+    here = {"host": HERE["host"], "disks": [_DISK], "making": []}
+    assert {key: mark[key] for key in own} == (here if is_here else own)
 
 
 @pytest.mark.parametrize("faulty", [{"tags": None}, {"files": None}, {"tags": [1, "a"]}, {"files": 5}])

@@ -19,7 +19,17 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, driver_of, failed, of_vms, volume
+from unit.module_utils._drivers.virsh.answers import (
+    HERE,
+    FakeVirsh,
+    chain,
+    disk,
+    domain,
+    driver_of,
+    failed,
+    of_vms,
+    volume,
+)
 from unit.module_utils._drivers.virsh.test_claims import Driver
 
 UUID = "u-web"
@@ -27,7 +37,7 @@ NO_QEMU_IMG = QemuImg(Commands(), "no-such-qemu-img")
 
 
 def vm_of(*disks, files=(), machine_id=UUID):
-    return Vm("web", id=UUID, mark={"id": machine_id, "disks": list(disks), "files": list(files)})
+    return Vm("web", id=UUID, mark={**HERE, "id": machine_id, "disks": list(disks), "files": list(files)})
 
 
 def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all"):
@@ -263,6 +273,19 @@ def test_detached_files_in_mark_are_deleted_too(images, tmp_path):
     assert set(web_files(images, domain("web", disk(attached)), vm=copied)) == {attached}
 
 
+@pytest.mark.parametrize(
+    ("recorded", "why"), [(HERE, ""), ({"host": "old"}, "recorded on the host old"), ({}, "recorded without a host")]
+)
+def test_file_that_only_the_record_of_another_host_names_is_kept(images, tmp_path, recorded, why):
+    """What the definition or a snapshot names is the VM's own, wherever it was recorded."""
+    attached, detached, frozen = (chain(images, tmp_path, name)[0] for name in ("attached", "detached", "frozen"))
+    vm, stored = Vm("web", id=UUID, mark={"id": UUID}), domain("web", disk(attached))
+    stored.set_mark({**recorded, "id": UUID, "disks": [attached, detached, frozen]})
+    found = {one.path: one for one in files_of(vm, [stored], True, [frozen])}
+    assert plan_of(vm, found, "all")[1] == ({detached: why} if why else {})
+    assert all(one.ours for one in found.values())
+
+
 def nvram_files(folder):
     """(the NVRAM in use, the NVRAM of the previous firmware); both files exist."""
     paths = [folder / name for name in ("web.nvram-secure", "web.nvram")]
@@ -274,7 +297,7 @@ def nvram_files(folder):
 @pytest.mark.parametrize("is_attached", [True, False])
 def test_disk_that_a_task_has_begun_to_create_is_deleted_too(images, tmp_path, is_attached):
     (path,) = chain(images, tmp_path, "begun")
-    vm = Vm("web", id=UUID, mark={"id": UUID, "making": [path, f"{tmp_path}/missing"]})
+    vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "making": [path, f"{tmp_path}/missing"]})
     found = web_files(images, domain("web", *([disk(path)] if is_attached else [])), vm=vm, delete_disks="owned")
     assert plan_of(vm, found, "owned") == ([path], {})
     assert plan_of(vm.having(mark={**vm.mark, "id": "another"}), found, "owned")[0] == []
@@ -282,7 +305,7 @@ def test_disk_that_a_task_has_begun_to_create_is_deleted_too(images, tmp_path, i
 
 def test_nvram_of_every_firmware_is_deleted_or_kept_with_the_disks(images, tmp_path):
     used, former = nvram_files(tmp_path)
-    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
+    vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
     found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([used, former], {})
     assert not delete_of(vm, found).arguments["keep_nvram"]
@@ -300,7 +323,7 @@ def test_nvram_that_is_not_in_mark_is_left_to_libvirt(images, tmp_path):
 
 def test_nvram_of_another_vm_is_kept(images, tmp_path):
     used, former = nvram_files(tmp_path)
-    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
+    vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "nvram": [used, former]})
     found = web_files(images, domain("web", nvram=used), domain("db", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([former], {used: "used by db"})
     assert delete_of(vm, found).arguments["keep_nvram"]

@@ -31,7 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import UUID, driver_of, opened_elsewhere
+from unit.module_utils._drivers.virsh.answers import HERE, UUID, driver_of, opened_elsewhere
 from unit.module_utils._drivers.virsh.host_of_restores import Host, Killed
 
 pytestmark = pytest.mark.usefixtures("may_destroy")
@@ -56,7 +56,7 @@ def _host(tmp_path, monkeypatch):
     monkeypatch.setattr(Commands, "run", counted(Commands.run, lambda words: "convert" in words[1]))
     for name in ("remove", "rename_into_place"):
         monkeypatch.setattr(files, name, counted(getattr(files, name), bool))
-    host.stored.set_mark({"v": 2, "id": UUID, "created": "", "disks": [str(tmp_path / "m1-vda.raw")]})
+    host.stored.set_mark({**HERE, "v": 2, "id": UUID, "created": "", "disks": [str(tmp_path / "m1-vda.raw")]})
     _back_up(host, tmp_path)
     return host
 
