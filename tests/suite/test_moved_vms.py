@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A definition of libvirt that is copied to another host takes its record along, but not the files in it.
+"""A definition that is copied to another host takes its record along, but not the files in it.
 
 At a path in it, the new host can have a file of somebody else, which is no file of the VM.
 """
@@ -97,3 +97,24 @@ def test_creation_that_was_begun_on_another_host_takes_no_file(qemu, carry, reco
     assert seen(disk) == before
     assert kept(accepted(qemu, carry, ABSENT_TASK)) == {str(theirs)}
     assert seen(disk) == before
+
+
+def test_file_of_a_record_in_a_copied_vm_conf_is_kept_and_named(ground, carry):
+    """The double of an OpenBSD host: vm.conf has the records, and is copied to another host with the disks."""
+    vmd, name = ground.open("vmm", "pvc-"), "pvc-moved"
+    vmd.clean()
+    tasks = [
+        Task("create", {**vmd.creation, "name": [name], "disks": [{"size": "16M"}, {"size": "16M"}]}),
+        Task("detach", {"name": [name], "disks": [{"slot": "disk1", "state": "absent"}]}),
+    ]
+    assert not any(one.failed for one in carry(vmd, tasks, [name]).values())
+    text = vmd.config_file.read_text(encoding="latin-1")
+    assert f'"host":"{HERE}"' in text
+    vmd.config_file.write_text(text.replace(f'"host":"{HERE}"', '"host":"old"'), encoding="latin-1")
+    disk, theirs = (vmd.storage / f"{name}-{slot}.qcow2" for slot in vmd.slots)
+    before, absent = seen(theirs), {"name": [name], "state": "absent"}
+    answers = carry(vmd, [Task("check", absent, check=True), Task("run", absent)], [name])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+        assert [one["path"] for one in answer.vm(name)["kept"]] == [str(theirs)]
+    assert (disk.exists(), seen(theirs)) == (False, before)

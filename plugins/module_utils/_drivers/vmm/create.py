@@ -10,8 +10,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from ..._core.model import ABSENT
-from ..._core.record.mark import empty_mark, inputs_of, with_settings
+from ..._core.record.mark import HOST, empty_mark, inputs_of, with_settings
 from ..._kit.local_files import check_deletable
+from ..._ports.files import host_name
 from ..._ports.locks import is_locked_as_whole
 from .definition import Definition
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
@@ -46,6 +47,7 @@ def _create(driver, vm, step, content):
     ]
     mark = {
         **empty_mark(vm.name, birth=uuid4().hex),
+        HOST: host_name(),
         "disks": created,
         "files": seeds,
         "description": config.get("description") or "",

@@ -18,6 +18,7 @@ from contextlib import suppress
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, ON, STOPPED
+from ..._core.record import mark as marks
 from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, making_of, mark_for, unfinished_mark
 from ..._ports import files, permits
 from ..._ports.clock import Clock
@@ -64,8 +65,7 @@ class Edit:
         for name, paths in announced.items():
             entry, left = self._entry(name), self.leftovers(name)
             paths = [path for path in paths if path in left or not files.exists(path)]
-            mark = mark_for(name, self.found.record(name), self.found.birth(name))
-            self._stage(name, replace(entry, mark=self._incomplete(name, mark, paths)))
+            self._stage(name, replace(entry, mark=self._incomplete(name, self._recorded(name), paths)))
         if announced:
             self._write(self._parts)
 
@@ -77,7 +77,11 @@ class Edit:
 
     def mark(self, name):
         """Return the mark of a VM without the keys that an interrupted task has left."""
-        return finished_mark(mark_for(name, self.found.record(name), self.found.birth(name)), "in_force")
+        return finished_mark(self._recorded(name), "in_force")
+
+    def _recorded(self, name):
+        mark = mark_for(name, self.found.record(name), self.found.birth(name))
+        return {marks.HOST: files.host_name(), **mark}
 
     def check_unchanged(self, name):
         """Raise Stale if another client changed the block of a VM since it was planned."""
@@ -141,7 +145,8 @@ class Edit:
         # A task that was killed may have removed the block, and vmd has not read the file since.
         is_forgotten = block is None and name not in self.found.rows
         self._needs_reload = self._needs_reload or not is_forgotten
-        mark, entry = unfinished_mark(empty_mark(name), sorted(paths)) if paths else None, self._entry(name)
+        own, entry = {**empty_mark(name), marks.HOST: files.host_name()}, self._entry(name)
+        mark = unfinished_mark(own, sorted(paths)) if paths else None
         self._stage(name, entry.with_block(name, "", mark), final=entry.with_block(name, "", None))
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 

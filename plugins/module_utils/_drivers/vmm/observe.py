@@ -17,6 +17,7 @@ from functools import cache
 from ..._core.errors import PolyvirtError
 from ..._core.frozen import Frozen, replace
 from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
+from ..._core.record import mark as marks
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.units import MIB
@@ -64,6 +65,17 @@ class Found(Frozen):
         return entry.mark if entry else None
 
     def record(self, name):
+        """Return the mark of a VM to add to, or None. In a vm.conf of another host, it names files of that one."""
+        mark = self.stored_record(name)
+        is_valid = mark and mark.get("id") == name
+        return marks.mark_on(files.host_name(), mark, lambda path: path in self.attached(name)) if is_valid else mark
+
+    def attached(self, name):
+        """Return the paths of the disks and the ISO image of a VM in vm.conf."""
+        definition = self.definition(name)
+        return {*(path for path, _format in definition.disks), definition.cdrom} if definition else ()
+
+    def stored_record(self, name):
         """Return the mark with the settings of a VM, or None. That of a created VM stands directly before its block.
 
         If the block is somewhere else, an administrator has defined another VM with the name of one that is gone.
@@ -93,7 +105,7 @@ class Found(Frozen):
 
     def is_unfinished(self, name):
         """Return whether a task was interrupted while it created or deleted the VM."""
-        mark = self.record(name) or {}
+        mark = self.stored_record(name) or {}
         # Earlier versions stored only the files of such a VM, without the flag.
         return mark.get("unfinished", bool(making_of(mark))) and name not in self.rows
 
@@ -224,13 +236,15 @@ def _image_of(path, _changed, _size):
 
 def files_of(found, name, definition):
     """Return the files of one VM."""
-    mark = found.own(name) or {}
+    mark, attached = found.stored_record(name) if found.own(name) else {}, found.attached(name)
     roles = {path: "disk" for path, _format in definition.disks} if definition else {}
-    roles.update(dict.fromkeys(mark.get("files", ()), "support"))
     disks = (*mark.get("disks", ()), *making_of(mark))
-    roles.update({path: "disk" for path in disks if files.exists(path)})
-    ours = {*disks, *mark.get("files", ())}
-    vm_files = [File(path, role, path in ours) for path, role in roles.items()]
+    recorded = {**dict.fromkeys(mark.get("files", ()), "support"), **dict.fromkeys(disks, "disk")}
+    roles.update({path: role for path, role in recorded.items() if path in attached or files.exists(path)})
+    ours, elsewhere = {*disks, *mark.get("files", ())}, marks.why_elsewhere(mark, files.host_name())
+    vm_files = [
+        File(path, role, path in ours, elsewhere="" if path in attached else elsewhere) for path, role in roles.items()
+    ]
     if definition and definition.cdrom:
         vm_files.append(File(definition.cdrom, "medium"))
     return tuple(vm_files)
