@@ -8,6 +8,7 @@ At a path in it, the new host can have a file of somebody else, which is no file
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -118,3 +119,22 @@ def test_file_of_a_record_in_a_copied_vm_conf_is_kept_and_named(ground, carry):
         assert not answer.failed, answer.msg
         assert [one["path"] for one in answer.vm(name)["kept"]] == [str(theirs)]
     assert (disk.exists(), seen(theirs)) == (False, before)
+
+
+def test_file_of_a_record_in_a_moved_settings_file_is_kept_and_named(box, carry):
+    """VirtualBox has the record in the settings file, which is moved with the directory of the VM."""
+    box.clean()
+    name = "pvb-moved"
+    creation, absent = {**box.creation, "name": [name]}, {"name": [name], "state": "absent"}
+    assert not carry(box, [Task("create", creation)], [name])["create"].failed
+    theirs, uuid = box.storage / "theirs.vdi", box.ids()[name]
+    theirs.write_bytes(b"somebody's")
+    mark = json.loads(box.box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2])
+    assert mark["host"] == HERE
+    moved = json.dumps({**mark, "host": "old", "making": [str(theirs)]})
+    box.box.run("setextradata", uuid, "polyvirt/mark", moved)
+    answers = carry(box, [Task("check", absent, check=True), Task("run", absent)], [name])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+        assert [one["path"] for one in answer.vm(name)["kept"]] == [str(theirs)]
+    assert (answers["run"].truth[name], theirs.read_bytes()) == (None, b"somebody's")

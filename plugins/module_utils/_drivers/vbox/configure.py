@@ -83,9 +83,9 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
 
 
 def _with_completed_mark(driver, vm, vbox_vm):
-    """Complete the mark if an interrupted run recorded the paths of disks and attached them."""
+    """Complete the mark if an interrupted run recorded the paths of disks and attached them, and by this host."""
     mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
-    if mark != vm.mark:
+    if vm.owned and mark != vbox_vm.stored_mark:
         write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
 

@@ -30,7 +30,7 @@ def is_created_here(uuid):
 
 
 def write_mark(driver, uuid, mark):
-    driver.run(uuid, "setextradata", uuid, KEY, printed(mark))
+    driver.run(uuid, "setextradata", uuid, KEY, printed({marks.HOST: files.host_name(), **mark}))
 
 
 def resolved_mark(mark, media):

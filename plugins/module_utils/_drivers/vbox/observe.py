@@ -24,7 +24,7 @@ from ..._core.model import (
     Vm,
 )
 from ..._core.record.leases import in_text
-from ..._core.record.mark import UNFINISHED, parsed
+from ..._core.record.mark import UNFINISHED
 from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports import files
 from ..._ports.clock import call_timeout
@@ -34,7 +34,7 @@ from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
-from .mark import KEY, is_created_here
+from .mark import is_created_here
 from .settings.cdroms import reserved_slots
 from .settings.port_forwards import ssh_of
 from .settings.table import config_of
@@ -78,9 +78,8 @@ class Listing(Frozen):
         """One VM, with what its settings file adds."""
         if listed.uuid not in self._vbox_vms:
             file = settings_in(listed.file)
-            mark = parsed(file.extra_data.get(KEY)) if file else None
-            reserved = self._reserved(listed.uuid)
-            self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark, reserved)
+            found = VBoxVm(listed.uuid, listed.machine, file, self.media, reserved=self._reserved(listed.uuid))
+            self._vbox_vms[listed.uuid] = replace(found, mark=found.mark_here)
         return self._vbox_vms[listed.uuid]
 
     def vbox_vm_of(self, uuid):

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 
+from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.answer_media import ANSWER_MEDIA
-from ..._core.record.mark import own_mark
+from ..._core.record.mark import own_mark, why_elsewhere
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain, unused_below
 from .mark import resolved_mark
@@ -41,10 +42,12 @@ def files_of(listing, vm):
         if slot.medium != "emptydrive":
             is_seed = slot.medium in vbox_vm.seed_files()
             found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
-    others = (*vbox_vm.seed_files(), *vbox_vm.log_files(), *mark.get("making", ()))
+    stored, logs = vbox_vm.stored_mark or mark, vbox_vm.log_files()
+    elsewhere = why_elsewhere(stored, files.host_name())
+    others = (*replace(vbox_vm, mark=stored).seed_files(), *logs, *stored.get("making", ()))
     for path in others if vm.owned else ():
         if path not in found and files.exists(path):
-            found[path] = File(path, "support", True)
+            found[path] = File(path, "support", True, elsewhere="" if path in logs else elsewhere)
     return tuple(found.values())
 
 

@@ -16,9 +16,10 @@ from ..._core.pattern import Pattern
 from ..._core.planner.drives import in_order
 from ..._core.record import mark as marks
 from ..._core.record.mark import empty_mark, unfinished_mark
+from ..._ports import files
 from ..._tools.vboxmanage_machine import Machine, machine
 from ..._tools.vboxmanage_output import state as state_of
-from .mark import is_unfinished
+from .mark import KEY, is_unfinished
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.
 SSH_RULE = "polyvirt-ssh"
@@ -105,6 +106,22 @@ class VBoxVm(Frozen):
         """
         named = self.file.first_serial_files if self.file and self.has_own_mark else ()
         return [path for path in (self.mark or {}).get("files", ()) if os.path.isabs(path) and path in named]
+
+    @property
+    def stored_mark(self):
+        """The mark in the settings file, which names files of another host if the VM comes from there."""
+        return marks.parsed(self.file.extra_data.get(KEY)) if self.file else None
+
+    @property
+    def mark_here(self):
+        """The mark to add to on this host. Disks are recorded by their UUIDs: they are the same wherever they are."""
+        mark = self.stored_mark
+        if (mark or {}).get("id") != self.uuid:
+            return mark
+        known = {*mark.get("disks", ()), *(slot.medium for slot in self.machine.slots), *self.file.first_serial_files}
+        return marks.mark_on(
+            files.host_name(), mark, lambda one: one in known or os.path.join(self.folder, one) in known
+        )
 
     @property
     def has_own_mark(self):

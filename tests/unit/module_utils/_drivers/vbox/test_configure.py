@@ -147,7 +147,8 @@ def test_all_settings_go_into_one_call(tmp_path):
     vm = recorded_vm(driver, "web")
     for segment in plan(vm, Request(name="web", config=config), TRAITS).segments:
         driver.apply([(vm, segment)])
-    assert [" ".join(call) for call in commands.calls] == [
+    # The recorded VM has a mark of an earlier version: this change adds the host.
+    assert [" ".join(call) for call in commands.calls if call[0] != "setextradata"] == [
         f"modifyvm {vm.id} --description x --firmware efi --memory 20 --cpus 2 --vram 32 --tpm-type none --boot1 net"
         " --boot2 none --boot3 none --boot4 none --nic1 intnet --intnet1 lan --nictype2 virtio"
     ]
