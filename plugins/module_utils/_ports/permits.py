@@ -74,6 +74,12 @@ def check_thing(*thing):
         )
 
 
+def check_command(command, harmless, loses=()):
+    """Raise Refused for a command that destroys the thing ``loses`` if no plan lists that, or that no table has."""
+    if command not in harmless:
+        check_thing(*(loses or (command,)))
+
+
 def check_named(about, path):
     """Raise Refused unless a stored definition may name the file: a plan names it, or this process has created it."""
     named = (one for permit in _granted() if permit is not ANYTHING for one in permit.named)

@@ -90,8 +90,7 @@ class Vagrant:
 
         An exit code of 0 means little: it is also 0 if nothing was halted, resumed or destroyed. Observe the VM.
         """
-        if " ".join(arguments[: 1 + (arguments[0] == "snapshot")]) not in _CHANGES:
-            permits.check_thing(*(loses or arguments[:1]))
+        permits.check_command(" ".join(arguments[: 1 + (arguments[0] == "snapshot")]), _CHANGES, loses)
         try:
             return self._rows(self._execute([*arguments, "--machine-readable"], timeout, writes=True))
         except VagrantFailed as error:

@@ -181,9 +181,8 @@ def check_permitted(words):
     """Raise Refused for a command that destroys what no plan lists, and for one that is in no table."""
     command = " ".join((words[0], *words[_SUBCOMMANDS[words[0]] :][:1])) if words[0] in _SUBCOMMANDS else words[0]
     command += " --delete" if command == "closemedium" and "--delete" in words else ""
-    if command not in _KNOWN:
-        kind, *places = _DESTROYS.get(command, (command,))
-        permits.check_thing(kind, *(words[place] for place in places))
+    kind, *places = _DESTROYS.get(command, (command,))
+    permits.check_command(command, _KNOWN, (kind, *(words[place] for place in places)))
 
 
 def _check_registry():

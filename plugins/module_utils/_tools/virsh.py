@@ -185,11 +185,9 @@ class Virsh:
 
 def check_permitted(words):
     """Raise Refused for a command that destroys what no plan lists, and for one that is in no table."""
-    if words[0] in _DESTROYS:
-        kind, option = _DESTROYS[words[0]]
-        permits.check_thing(kind, *words[1:2], *(words[words.index(option) + 1 :][:1] if option in words else ()))
-    elif words[0] not in _READS and words[0] not in _CHANGES:
-        permits.check_thing(words[0])  # Whatever it is done to.
+    kind, option = _DESTROYS.get(words[0], (None, None))
+    name = words[words.index(option) + 1 :][:1] if option in words else ()
+    permits.check_command(words[0], _READS | _CHANGES, kind and (kind, *words[1:2], *name))
 
 
 def raise_for_errors(requests, answers, is_gone=lambda error: False):

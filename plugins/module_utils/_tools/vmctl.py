@@ -260,8 +260,7 @@ class Vmctl:
         return [self._commands.find(self._executable, _INSTALL), *words]
 
     def _run(self, *words, timeout=60):
-        if words[0] not in _CHANGES:
-            permits.check_thing(words[0])
+        permits.check_command(words[0], _CHANGES)
         completed = self._commands.run(self._argv(*words), timeout=timeout, writes=True)
         if completed.rc != 0:
             raise _no_answer(completed) if ": connect: " in completed.stderr else _failed(completed)

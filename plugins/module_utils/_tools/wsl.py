@@ -114,8 +114,8 @@ def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, loses=(), **mo
     """
     if words[0] == "--export":
         permits.check(words[2], key_of(words[2]), "overwrite")
-    elif words[0] not in _OPTIONS:
-        permits.check_thing(*(loses or words[:1]))
+    else:
+        permits.check_command(words[0], _OPTIONS, loses)
     environment = {"WSL_UTF8": "1"}
     return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, **more)
 
