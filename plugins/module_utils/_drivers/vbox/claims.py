@@ -55,7 +55,9 @@ class VBoxClaims(HoldsClaims):
     def held(self, wanted, listing=None):
         listing = listing or self._driver.listing()
         found = [self._of_machine(listing, one) for one in listing.machines if one.machine is not None]
-        return [*found, *self._images_without_vm(listing, {claim.text for one in found for claim in one.claims})]
+        # Differencing images that no VM has need their bases, too.
+        media = [one for one in listing.media.values() if one.parent in listing.media and not one.users]
+        return [*found, *self.stray_disks([one.location for one in media], found)]
 
     def _of_machine(self, listing, listed):
         vbox_vm = listing.vbox_vm(listed)
@@ -88,12 +90,6 @@ class VBoxClaims(HoldsClaims):
             return []
         mode = _MODES.get(first.kind.partition(" ")[0], WRITE)
         return [self._claim(first.location, mode, option), *(self._claim(one.location, BASE, option) for one in others)]
-
-    def _images_without_vm(self, listing, known):
-        """Differencing images that no VM has need their bases, too."""
-        for one in listing.media.values():
-            if one.parent in listing.media and not one.users and one.location not in known:
-                yield self.alone(one.location, [base.location for base in chain(listing.media, one)[1:]])
 
     def without_vm(self, images, held):
         """Differencing images in the directories of VMs, which were unregistered with their VM, by their headers."""
