@@ -13,6 +13,7 @@ from ..._core.record.mark import IN_MARK
 from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
+from .own_files import dependents
 from .own_files import taken as taken_with
 from .settings.table import config_of
 
@@ -96,9 +97,6 @@ def _check_taken(driver, vm, step):
         files.check_loss(path)
 
 
-_UNKNOWN = "another VM"
-
-
 def check_snapshots(driver, plan):
     """Raise Refused if the plan takes or deletes a snapshot and VirtualBox cannot do that."""
     listing, vm = driver.listing(), plan.before
@@ -151,28 +149,17 @@ def _check_current(vm, dropped):
 
 def _check_dependent_images(listing, vm, dropped):
     """Raise Refused if other images need those of the snapshot: VirtualBox can merge each with only one image."""
-    in_snapshot = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
-    vbox_vm = next(listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id)
-    detached = [medium for medium in vbox_vm.detached_images() if medium.parent in in_snapshot]
-    _check_clones(listing, vm, dropped, in_snapshot, detached)
-    for medium in detached:
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    in_snapshot = [medium for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())]
+    found = sorted({user for medium in in_snapshot for user in dependents(vbox_vm, listing.names, medium)})
+    if found:
+        users = ", ".join(found)
+        raise Refused(f"{vm.name}: snapshot '{dropped.name}' is needed by {users}.", f"Delete {users} first.")
+    bases = [medium.uuid for medium in in_snapshot]
+    for medium in (one for one in vbox_vm.detached_images() if one.parent in bases):
         if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):
             raise Refused(
                 f"{vm.name}: snapshot '{dropped.name}' is needed by {medium.location}, which contains what was"
                 " written to a disk before it was detached.",
                 f"Delete that file if it is no longer needed: VBoxManage closemedium disk {medium.uuid} --delete",
             )
-
-
-def _check_clones(listing, vm, dropped, in_snapshot, detached):
-    """Raise Refused if linked clones would lose their base."""
-    names = listing.names
-    clones = {
-        names.get(user, _UNKNOWN)
-        for medium in listing.media.values()
-        if medium.parent in in_snapshot and vm.id not in medium.users and medium not in detached
-        for user in medium.users or (None,)
-    }
-    if clones:
-        users = ", ".join(sorted(clones))
-        raise Refused(f"{vm.name}: snapshot '{dropped.name}' is needed by {users}.", f"Delete {users} first.")

@@ -145,7 +145,7 @@ def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
 def test_snapshot_that_a_foreign_image_needs_is_not_deleted(vbox, source):
     """The clone was unregistered, and its image is still known."""
     vbox.run("unregistervm", "clone")
-    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another VM")
+    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by", "/clone/Snapshots/")
     task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")
 
 
