@@ -18,25 +18,20 @@ from .needed import with_named
 def delete(driver, vm, step):
     project_vm = driver.project_vm(vm.name)
     if project_vm.created is not None:
-        known = frozenset(step.arguments["files"]) | frozenset(step.arguments["kept"])
-        destroy(driver, project_vm, frozenset(step.arguments["files"]), known)
+        destroy(driver, project_vm, frozenset(step.arguments["files"]))
     if driver.project.managed:
         driver.project.end_first_start(vm.name)
         driver.project.remove(vm.name)
 
 
-def destroy(driver, project_vm, to_delete=frozenset(), known=None):
-    """Have Vagrant destroy a VM that is off, but none of its foreign disks except ``to_delete``.
-
-    ``known`` are the files that the plan lists. Raises Refused if the VM has other foreign ones now.
-    """
+def destroy(driver, project_vm, to_delete=frozenset()):
+    """Have Vagrant destroy a VM that is off, but none of its foreign disks except ``to_delete``."""
     provider_tool = driver.provider_tool_of(project_vm)
     if provider_tool is None:
         _forget_or_destroy(driver, project_vm)
         return
     drives, state = provider_tool.drives(project_vm.created.id)
     drives = with_named(drives, project_vm, driver.project.home)
-    _check_known(project_vm.name, drives, known)
     check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
     _check_taken(project_vm, [one for one in drives if one not in spared])
@@ -59,16 +54,6 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     if left:
         raise PartlyApplied(
             f"{project_vm.name}: the VM is deleted, but not {', '.join(left)}.", "Delete it if nobody needs it."
-        )
-
-
-def _check_known(name, drives, known):
-    foreign = {one.path for one in drives if not one.ours}
-    unknown = sorted(foreign - known) if known is not None else []
-    if unknown:
-        raise Refused(
-            f"{name}: {unknown[0]} was attached after the task was planned, so the VM is not deleted.",
-            "Run the task again.",
         )
 
 
