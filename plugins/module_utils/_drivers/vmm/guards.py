@@ -38,7 +38,7 @@ def check_plan(driver, plan, released=frozenset()):
 
 
 def _check_needed_files(driver, plan, released):
-    check_files(VmmFiles(driver, plan), driver.space, released)
+    check_files(VmmFiles(driver, plan, files), driver.space, released)
 
 
 def _check_seed(driver, plan):

@@ -30,9 +30,6 @@ class VmmFiles(LocalFiles):
     space_remedy = "set another storage_path, or linked: true"
     removes_leftovers = True
 
-    def __init__(self, driver, plan):
-        super().__init__(driver, plan, files)
-
     def creates_folder(self, folder):
         return folder == STORAGE
 
