@@ -246,9 +246,7 @@ class Execution:
 
 
 def _permit_of(work):
-    if work.claims is None:
-        return permits.ANYTHING
-    if work.progress.phase == UNDOING:
+    if work.progress.phase == UNDOING and work.claims is not None:
         from .conflicts import permit_to_undo
 
         return permit_to_undo(work)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from .._core.errors import Refused
 from .._core.verbs import Permit
 
-#: The permit of tasks whose losses are not listed yet.
+#: The permit of tests that are about something else; no task has it.
 ANYTHING = object()
 _thread = threading.local()
 #: {path without links in its directory: identity} of the files that this process has created.
