@@ -157,3 +157,13 @@ def options_of_native(settings):
         for kind, setting in settings.items()
         for key in setting.native
     }
+
+
+def changed_entries(plan, field, kinds=()):
+    """Return {key: entry} of the entries of ``field`` that a plan creates or changes; ``kinds``: by these changes."""
+    after = plan.after.config.get(field) or {}
+    if any(step.verb == "create" for step in plan.steps):
+        return after
+    changes = [change for step in plan.steps for change in step.changes if change.field == field]
+    keys = {change.key for change in changes if not kinds or change.kind in kinds}
+    return {key: entry for key, entry in after.items() if key in keys}

@@ -13,7 +13,7 @@ import shlex
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE
 from ...._kit import addresses as kit
-from ...._kit.settings import Setting
+from ...._kit.settings import Setting, changed_entries
 from ...._tools import vboxmanage_dhcp as tool
 
 _HOST_ONLY = "HostInterfaceNetworking-"
@@ -67,10 +67,7 @@ def reserved_address(vbox_vm, number, nic):
 
 def check_addresses(driver, plan, released):
     """Reject an address that the network of its NIC cannot reserve."""
-    nics = {key: nic for key, nic in (plan.after.config.get("networks") or {}).items() if nic.get("address")}
-    changed = {change.key for step in plan.steps for change in step.changes if change.kind in _KINDS}
-    if not any(step.verb == "create" for step in plan.steps):
-        nics = {key: nic for key, nic in nics.items() if key in changed}
+    nics = {key: nic for key, nic in changed_entries(plan, "networks", _KINDS).items() if nic.get("address")}
     known = driver.listing().dhcp_servers
     for key, nic in sorted(nics.items()):
         path, server = f"{plan.after.name}: networks.{key}.address", known.get(dhcp_network(nic))

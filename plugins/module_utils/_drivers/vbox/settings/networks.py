@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...._core.errors import NotFound, Refused
 from ...._core.model import LIVE, POWER_OFF
-from ...._kit.settings import Setting
+from ...._kit.settings import Setting, changed_entries
 from ..vbox_vm import colon_mac, plain_mac
 from .addresses import ADDRESSES, reserved_address, with_address
 
@@ -93,7 +93,7 @@ def _available(kind, names):
 
 def check_networks(driver, plan, chipset):
     """Reject missing sources of NICs: VirtualBox accepts any name, and then the VM does not start."""
-    touched = _touched(plan)
+    touched = changed_entries(plan, "networks")
     _check_nic_count(plan, touched, chipset)
     for nic in touched.values():
         kind, source = nic.get("type"), nic.get("source")
@@ -119,15 +119,6 @@ def _check_nic_count(plan, touched, chipset):
             f" only {most} NICs.",
             f"Remove NICs{remedy}.",
         )
-
-
-def _touched(plan):
-    """{key in networks: NIC} of the NICs that the plan adds or changes."""
-    after = plan.after.config.get("networks") or {}
-    if any(step.verb == "create" for step in plan.steps):
-        return after
-    places = {change.key for step in plan.steps for change in step.changes if change.field == "networks"}
-    return {place: after[place] for place in sorted(places) if place in after}
 
 
 def networks_arguments(vbox_vm, changes):

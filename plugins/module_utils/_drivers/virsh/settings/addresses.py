@@ -17,7 +17,7 @@ from ...._core.frozen import replace
 from ...._core.model import LIVE
 from ...._kit import addresses as kit
 from ...._kit.addresses import RESERVATIONS, recorded
-from ...._kit.settings import Setting
+from ...._kit.settings import Setting, changed_entries
 from ...._tools import virsh_network as tool
 
 _KINDS = ("networks.add", "networks.address", "networks.mac", "networks.source", "networks.type")
@@ -92,10 +92,7 @@ def _snapshot_with_addresses(snapshot, networks):
 
 def check_addresses(driver, plan, released):
     """Reject an address that the network of its NIC cannot reserve."""
-    nics = {key: nic for key, nic in (plan.after.config.get("networks") or {}).items() if nic.get("address")}
-    changed = {change.key for step in plan.steps for change in step.changes if change.kind in _KINDS}
-    if not any(step.verb == "create" for step in plan.steps):
-        nics = {key: nic for key, nic in nics.items() if key in changed}
+    nics = {key: nic for key, nic in changed_entries(plan, "networks", _KINDS).items() if nic.get("address")}
     networks = named_networks(driver.virsh, {nic["source"] for nic in nics.values()}) if nics else {}
     own = recorded(plan.before.mark, plan.before.id)
     for key, nic in sorted(nics.items()):

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 
 from ...._core.errors import PolyvirtError, Refused, Unsupported
 from ...._core.frozen import replace
-from ...._kit.settings import Setting
+from ...._kit.settings import Setting, changed_entries
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ...._tools.domain_xml import Definition
@@ -76,7 +76,7 @@ def _normalized(vm, shares):
 
 def check_shares(driver, plan):
     """Reject new or changed shares that this host does not support."""
-    name, shares = plan.after.name, _new_shares(plan)
+    name, shares = plan.after.name, changed_entries(plan, "shared_folders")
     if shares:
         # A clone that does not exist yet will have the devices of its source.
         vm = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
@@ -110,21 +110,12 @@ def _virtiofs_in(definition):
 
 def _virtiofs_after_start(driver, plan):
     """The same for the VM that the plan starts, after the plan's changes."""
-    stored, new = driver.definition(plan.before.id), _new_shares(plan)
+    stored, new = driver.definition(plan.before.id), changed_entries(plan, "shared_folders")
     removed = {change.key for step in plan.steps for change in step.changes if change.kind == "shared_folders.remove"}
     supported = _supported_drivers(driver) if new else set()
     chosen = {tag: _choose_driver(driver, plan.after.name, stored, tag, share, supported) for tag, share in new.items()}
     unchanged = _virtiofs_in(stored) - chosen.keys() - removed
     return unchanged | {tag for tag, share_driver in chosen.items() if share_driver == _VIRTIOFS}
-
-
-def _new_shares(plan):
-    """{tag: share} of the shares that the plan adds or changes; others need no check."""
-    after = plan.after.config.get("shared_folders") or {}
-    if any(step.verb == "create" for step in plan.steps):
-        return after
-    changed = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
-    return {tag: share for tag, share in after.items() if tag in changed}
 
 
 # Choosing -----------------------------------------------------------------------------------------------------------
