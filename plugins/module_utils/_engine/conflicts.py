@@ -110,7 +110,7 @@ def _wanted(work):
     """Return what a plan claims in addition to what its VM holds, and OWN if it uses what the VM holds."""
     own = _disks_of(work.plan.before, work.claims)
     source = _source_of(work.plan)
-    held = source and Held(work.claims.owner_id(source.id or source.name), source.name, source.power)
+    held = source and Held(work.owner_of(source.id or source.name), source.name, source.power)
     held = held and replace(held, claims=_disks_of(source, work.claims))
     during, after = claims_of_plan(work.plan, own, work.claims, held)
     used = [Claim(OWN, work.owner_id)] if _uses_own(work.plan) else []
@@ -222,8 +222,7 @@ class _Comparison:
 
 def _is_created_meanwhile(work, holder):
     """Return whether the holder of a claim is the VM of ``work``, which did not exist when it was observed."""
-    is_same_name = work.claims.owner_id(holder.name) == work.owner_id
-    return is_same_name and holder.owner_id != work.owner_id
+    return work.owner_of(holder.name) == work.owner_id != holder.owner_id
 
 
 def _enter(world, work, plan):
@@ -237,14 +236,10 @@ def _enter(world, work, plan):
 
 
 def _claims_of(world, work, plan):
-    source = _source_held(world, work)
-    return claims_of_plan(plan, world.of(work.owner_id).claims, work.claims, source, work.task.traits.copies_running)
-
-
-def _source_held(world, work):
-    """Return what the source of a clone holds after the plans before; None if nothing is cloned."""
-    source = _source_of(work.plan)
-    return source and world.of(work.claims.owner_id(source.id or source.name))
+    """Return what a plan claims; the source of a clone holds what the plans before have left it."""
+    source, own = _source_of(work.plan), world.of(work.owner_id).claims
+    held = source and world.of(work.owner_of(source.id or source.name))
+    return claims_of_plan(plan, own, work.claims, held, work.task.traits.copies_running)
 
 
 def _deletes(work):
