@@ -134,3 +134,11 @@ def pytest_terminal_summary(terminalreporter):
     if shown:
         terminalreporter.section("counts")
         terminalreporter.write_line("\n".join(shown))
+
+
+@pytest.fixture(name="secret")
+def _secret(tmp_path):
+    """A file that a foreign image may name."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"secret".ljust(4096, b"."))
+    return path

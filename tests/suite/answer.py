@@ -52,3 +52,7 @@ class Answer:
 
     def diff_of(self, name):
         return next((one for one in self.diff if one["before_header"] == name), None)
+
+
+def writes(platform, answer):
+    return [call.argv for call in answer.calls if platform.is_write(call)]

@@ -192,3 +192,9 @@ def _answers(results, shim, tasks, output):
         answers[label] = Answer(result, int(line["failed"]), line["truth"], own)
     assert set(answers) == {task.label for task in tasks}, output
     return answers
+
+
+def write(path, text):
+    """Write a file of a collection or project, with the directories above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -188,3 +188,14 @@ def server():
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def role(qemu, tmp_path, ansible_playbook):
+    """The role unattended_install for Windows, by its own medium."""
+    from windows_guests.install_role import Role  # Few tests install Windows.
+
+    qemu.clean()
+    found = Role(qemu, tmp_path, ansible_playbook)
+    yield found
+    found.iso.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.known import PLATFORMS
-from suite.answer import Task
+from suite.answer import Task, writes
 from suite.fork_server import ARCHITECTURE
 from suite.scenarios.options import has, rejection
 
@@ -22,10 +22,6 @@ _AMD64, _ARM64 = ("x86_64", "x86"), ("aarch64", "ARM")
 _WITH_ARCHITECTURES = [name for name, one in PLATFORMS.items() if hasattr(one, "architecture_of")]
 _WITH_BOTH = [name for name in _WITH_ARCHITECTURES if PLATFORMS[name].arm64_error is None]
 _WITHOUT_ARM64 = [name for name in PLATFORMS if name not in (*_WITH_BOTH, "libvirt_test")]
-
-
-def _writes(platform, answer):
-    return [call.argv for call in answer.calls if platform.is_write(call)]
 
 
 def _carried(platform, carry, options):
@@ -41,7 +37,7 @@ def _is_done(platform, carry, options, words):
     assert (check.changed, real.changed, again.changed) == (True, True, False)
     assert check.diff == real.diff
     assert (check.truth, again.truth) == (before, real.truth)
-    assert (_writes(platform, check), _writes(platform, again)) == ([], [])
+    assert (writes(platform, check), writes(platform, again)) == ([], [])
     assert platform.architecture_of(real.truth[NAME]) in words
     return real
 
@@ -51,7 +47,7 @@ def _is_rejected(platform, carry, options, words):
     for answer in _carried(platform, carry, options):
         assert answer.failed
         assert [word for word in words if word not in answer.msg] == [], answer.msg
-        assert (answer.truth, _writes(platform, answer)) == (before, [])
+        assert (answer.truth, writes(platform, answer)) == (before, [])
 
 
 def _is_unchanged(platform, carry, options):
@@ -74,7 +70,7 @@ def test_architecture_of_the_host_is_the_default(platform, carry):
     _is_unchanged(platform, carry, {"architecture": "amd64"})
     platform.clean()
     named = _is_done(platform, carry, {**platform.creation, "architecture": "amd64"}, _AMD64)
-    assert len(_writes(platform, named)) == len(_writes(platform, made))
+    assert len(writes(platform, named)) == len(writes(platform, made))
     platform.clean()
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Change, Vm
 
-from suite.answer import Task
+from suite.answer import Task, writes
 from suite.carry import SAME_CLOCK, set_host_time
 from suite.scenarios.options import has
 from suite.scenarios.snapshots import snapshot
@@ -67,10 +67,6 @@ def _all_well(answers):
     assert {label: answer.msg for label, answer in answers.items() if answer.failed} == {}
 
 
-def _writes(platform, answer):
-    return [call.argv for call in answer.calls if platform.is_write(call)]
-
-
 @pytest.mark.core
 def test_expiry_moves_only_when_a_task_extends_or_changes_it(platform, carry):
     platform.clean()
@@ -96,10 +92,10 @@ def test_expiry_moves_only_when_a_task_extends_or_changes_it(platform, carry):
     assert {label: (one["owner"], one["expires"]) for label, one in truth.items()} == expected
     for prefix in ("", "extend ", "other ", "never "):
         check, real = answers[f"{prefix}check"], answers[f"{prefix}real"]
-        assert (check.changed, check.diff, _writes(platform, check)) == (True, real.diff, []), prefix
+        assert (check.changed, check.diff, writes(platform, check)) == (True, real.diff, []), prefix
         _lease(platform, real)
     for label in ("again", "later", "other again", "left out", "never again"):
-        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
+        assert (answers[label].changed, writes(platform, answers[label])) == (False, []), label
     warnings = {label: str(answers[label].result.get("warnings", "")) for label in ("later", "left out")}
     assert ["expired" in warnings[label] for label in ("later", "left out")] == [False, True], warnings
 
@@ -217,7 +213,7 @@ def test_limits_reject_a_vm_before_it_is_created(platform, carry, per):
         assert f"{OTHER}: limits: " in refused.msg
         counted = f"would use {limit + 1} VMs, and {limit} VMs are permitted; {limit} VMs are in use."
         assert counted in refused.msg
-        assert _writes(platform, refused) == []
+        assert writes(platform, refused) == []
     assert answers["another group"].failed == (per == "host")
     assert (answers["again"].failed, answers["again"].changed) == (False, False)
     for label in ("exchange check", "exchange real"):
@@ -264,7 +260,7 @@ def test_limits_count_what_the_vms_of_a_task_add_and_free(platform, carry):
     before = answers["create"].truth
     for run in RUNS:
         refused = answers.pop(f"grow {run}")
-        assert (refused.failed, refused.changed, refused.truth, _writes(platform, refused)) == (True, False, before, [])
+        assert (refused.failed, refused.changed, refused.truth, writes(platform, refused)) == (True, False, before, [])
         counted = "fleet web would use 352M of memory, and 320M of memory are permitted; 320M of memory are in use."
         assert f"{ONE}: limits: {counted}" in refused.msg
     _all_well(answers)
@@ -321,11 +317,11 @@ def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platf
     assert {label: _expiries(answers[label])["plain"] for label in plain} == plain
     for prefix in ("", "extend ", "other ", "existing ", "never "):
         check, real = answers[f"{prefix}check"], answers[f"{prefix}real"]
-        assert (check.changed, check.diff, _writes(platform, check)) == (True, real.diff, []), prefix
+        assert (check.changed, check.diff, writes(platform, check)) == (True, real.diff, []), prefix
         assert real.changed, prefix
         assert [one["description"] for one in real.vm(ONE)["snapshots"]] == [""] * len(real.vm(ONE)["snapshots"])
     for label in ("again", "later", "other again", "left out", "existing again", "never again"):
-        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
+        assert (answers[label].changed, writes(platform, answers[label])) == (False, []), label
 
 
 @pytest.mark.full
@@ -351,12 +347,12 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
     answers = carry(platform, tasks, [ONE])
     wrong, children = answers.pop("wrong clock"), answers.pop("children")
     _all_well(answers)
-    assert (wrong.failed, wrong.changed, _writes(platform, wrong)) == (True, False, []), wrong.msg
+    assert (wrong.failed, wrong.changed, writes(platform, wrong)) == (True, False, []), wrong.msg
     assert "clock" in wrong.msg
     assert "children: is not supported with expired_for" in children.msg
     for label in ("plain end", "later end", "again"):
-        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
-    assert (answers["check"].changed, _writes(platform, answers["check"])) == (True, [])
+        assert (answers[label].changed, writes(platform, answers[label])) == (False, []), label
+    assert (answers["check"].changed, writes(platform, answers["check"])) == (True, [])
     assert answers["end"].changed
     assert set(_expiries(answers["again"])) == {"plain", "later"}
 
@@ -386,9 +382,9 @@ def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
     ]
     answers = carry(platform, tasks, BOTH)
     wrong = answers.pop("wrong clock")
-    assert (wrong.failed, wrong.changed, _writes(platform, wrong)) == (True, False, []), wrong.msg
+    assert (wrong.failed, wrong.changed, writes(platform, wrong)) == (True, False, []), wrong.msg
     _all_well(answers)
-    assert (answers["check"].changed, _writes(platform, answers["check"])) == (True, [])
+    assert (answers["check"].changed, writes(platform, answers["check"])) == (True, [])
     assert (answers["real"].changed, answers["real"].truth[OTHER]) == (True, None)
     assert answers["real"].truth[ONE]
     assert not answers["again"].changed

@@ -47,7 +47,7 @@ def _template(answer):
     return Path(_running(answer).find("os/nvram").get("template")).read_bytes()
 
 
-def _play(qemu, carry, *tasks):
+def play(qemu, carry, *tasks):
     answers = carry(qemu, list(tasks), [NAME])
     for answer in answers.values():
         assert not answer.failed, answer.msg
@@ -58,7 +58,7 @@ def test_vm_with_secure_boot_and_tpm(qemu, carry):
     qemu.clean()
     made = {**_options(qemu), "state": "started"}
     forced = {"name": [NAME], "state": "restarted", "stop_mode": "force"}
-    answers = _play(
+    answers = play(
         qemu, carry, Task("check", made, True), Task("make", made), Task("again", made), Task("restart", forced)
     )
     assert (answers["check"].truth[NAME], answers["check"].diff) == (None, answers["make"].diff)
@@ -78,7 +78,7 @@ def _turned(qemu, carry, made):
     """Without secure boot, the VM starts with another firmware and other variables; the first ones are kept."""
     assert ENROLLED in (qemu.storage / SECURE).read_bytes()
     plain = {**made, "secure_boot": False, "stop_mode": "force"}
-    stored, restarted, again = _play(
+    stored, restarted, again = play(
         qemu, carry, Task("store", plain), Task("restart", {**plain, "allow_restart": True}), Task("again", plain)
     ).values()
     assert stored.vm(NAME)["restart_required"] == ["secure_boot"]
@@ -95,12 +95,12 @@ def _reset(qemu, carry, forced):
     """The variables are reset only if the task requests it."""
     nvram = qemu.storage / PLAIN
     stop = Task("stop", {"name": [NAME], "state": "stopped", "stop_mode": "force"})
-    assert _play(qemu, carry, stop)["stop"].truth[NAME]["power"] == STOPPED
+    assert play(qemu, carry, stop)["stop"].truth[NAME]["power"] == STOPPED
     # The firmware does not use the end of the file.
     nvram.write_bytes(nvram.read_bytes()[: -len(_SCRIBBLE)] + _SCRIBBLE)
-    start = _play(qemu, carry, Task("start", {"name": [NAME], "state": "started"}))["start"]
+    start = play(qemu, carry, Task("start", {"name": [NAME], "state": "started"}))["start"]
     assert nvram.read_bytes().endswith(_SCRIBBLE)
-    reset = _play(qemu, carry, Task("reset", {**forced, "reset_nvram": True}))["reset"]
+    reset = play(qemu, carry, Task("reset", {**forced, "reset_nvram": True}))["reset"]
     assert start.truth[NAME]["power"] == reset.truth[NAME]["power"] == RUNNING
     assert [step["verb"] for step in reset.vm(NAME)["steps"]] == ["kill", "start"]
     assert not nvram.read_bytes().endswith(_SCRIBBLE)
@@ -110,7 +110,7 @@ def _gone(qemu, carry, machine_id):
     """NVRAM and TPM state are deleted with the VM, and kept if its disks are kept."""
     assert (TPM_STATES / machine_id).exists()
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
-    kept = _play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
+    kept = play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
     disk = f"{NAME}-vda.qcow2"
     assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
     assert not (qemu.storage / f"{NAME}.console").exists()
@@ -123,7 +123,7 @@ def _gone(qemu, carry, machine_id):
         assert (refused.truth[NAME], f"{name} already exists" in refused.msg) == (None, True), refused.msg
         (qemu.storage / name).unlink()
     tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
-    answers = _play(qemu, carry, *tasks)
+    answers = play(qemu, carry, *tasks)
     # The other kind of NVRAM does not belong to this second VM, which never had it.
     assert qemu.files() == [PLAIN]
     assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
@@ -138,7 +138,7 @@ def test_native_paths_of_the_xml(qemu, carry):
     for label, native in (("make", first), ("change", second)):
         options = {**qemu.creation, "name": [NAME], "native": native}
         steps.update({label: Task(label, options), f"{label} again": Task(f"{label} again", options)})
-    answers = _play(qemu, carry, *steps.values())
+    answers = play(qemu, carry, *steps.values())
     assert [answer.changed for answer in answers.values()] == [True, False, True, False]
     made, changed = (ET.fromstring(answers[label].truth[NAME]["stored"]) for label in ("make", "change"))
     assert made.find("os/type").get("machine").startswith("pc-i440fx")

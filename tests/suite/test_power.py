@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 
-from suite.answer import Task
+from suite.answer import Task, writes
 from suite.limits import scaled
 from suite.power_expected import EXPECTED
 from suite.scenarios.options import rejection
@@ -82,7 +82,7 @@ def test_row_of_the_power_table(platform, carry, asked):
     never = rejection(platform.traits(), {"state": asked})
     if never:
         assert {answer.msg for answer in answers.values()} == {never}
-        assert [_writes(platform, answer) for answer in answers.values() if _writes(platform, answer)] == []
+        assert [writes(platform, answer) for answer in answers.values() if writes(platform, answer)] == []
         assert platform.truth(names) == before
         return
     for cell in row:
@@ -102,7 +102,7 @@ def _is_refused(platform, cell, answers, before):
         assert own["msg"].startswith(f"{cell.name}: ")
         assert cell.refusal in own["msg"]
         assert own["msg"] in answer.msg
-        assert _writes(platform, answer) == []
+        assert writes(platform, answer) == []
         assert answer.truth[cell.name] == before[cell.name]
 
 
@@ -110,12 +110,12 @@ def _is_done(platform, cell, answers, before):
     check, real, again = (answers[f"{cell.mode} {run}"] for run in ("check", "real", "again"))
     for answer in (check, real, again):
         assert not answer.failed, answer.msg
-    assert _writes(platform, check) == []
+    assert writes(platform, check) == []
     assert check.truth[cell.name] == before[cell.name]
     for answer in (check, real):
         own = answer.vm(cell.name)
         done = ([step["verb"] for step in own["steps"]], own["changed"])
-        assert done == (list(cell.verbs), bool(cell.verbs)), (_writes(platform, answer), platform.end_of_log(cell.name))
+        assert done == (list(cell.verbs), bool(cell.verbs)), (writes(platform, answer), platform.end_of_log(cell.name))
     assert check.diff_of(cell.name) == real.diff_of(cell.name)
     assert check.vm(cell.name)["state"] == real.vm(cell.name)["state"] == cell.ends
     _stands(cell, real.truth[cell.name], before[cell.name])
@@ -124,7 +124,7 @@ def _is_done(platform, cell, answers, before):
         return
     assert not again.changed
     assert again.diff == []
-    assert _writes(platform, again) == []
+    assert writes(platform, again) == []
     assert again.truth[cell.name] == real.truth[cell.name]
 
 
@@ -136,7 +136,3 @@ def _stands(cell, truth, before):
     assert truth["power"] == cell.ends
     if before is not None:
         assert (truth["id"], truth["stored"]) == (before["id"], before["stored"])
-
-
-def _writes(platform, answer):
-    return [call.argv for call in answer.calls if platform.is_write(call)]

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 
 from platforms.known import WITH_SNAPSHOTS
-from suite.answer import Task
+from suite.answer import Task, writes
 from suite.scenarios.refusals import KNOWN
 from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, snapshot_info
 
@@ -37,10 +37,6 @@ def _powers(platform):
     return {name: power for name, power in POWERS.items() if power in platform.finds}
 
 
-def _writes(platform, answer):
-    return [call.argv for call in answer.calls if platform.is_write(call)]
-
-
 def _all_well(answers):
     for label, answer in answers.items():
         assert not answer.failed, f"{label}: {answer.msg}"
@@ -48,7 +44,7 @@ def _all_well(answers):
 
 def _foretold(platform, check, real, before, names):
     """Assert that check mode changed nothing and predicted the changes; ``before`` is the state before it."""
-    assert _writes(platform, check) == []
+    assert writes(platform, check) == []
     assert check.truth == before
     assert (check.changed, check.diff) == (real.changed, real.diff)
     for name in names:
@@ -63,7 +59,7 @@ def _without_age(snapshots):
 
 def _did_nothing(platform, answer, before):
     assert (answer.failed, answer.changed, answer.diff) == (False, False, []), answer.msg
-    assert _writes(platform, answer) == []
+    assert writes(platform, answer) == []
     assert answer.truth == before
 
 
@@ -204,7 +200,7 @@ def _cannot_be_suspended(platform, carry):
     answer = carry(platform, [Task("suspend", {"name": [ONE], "state": "suspended"})], [ONE])["suspend"]
     assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
     assert platform.traits().instead[SUSPENDED] in answer.msg
-    assert _writes(platform, answer) == []
+    assert writes(platform, answer) == []
 
 
 @pytest.mark.real
@@ -298,8 +294,8 @@ def _faults(platform, case, answers, before):
     if "\n" in answer.msg or "Unexpected" in answer.msg:
         yield f"this is no clear message: {answer.msg}"
     yield from (f"{word!r} is not in: {answer.msg}" for word in case.words if word not in answer.msg)
-    if _writes(platform, answer) or answer.truth != before:
-        yield f"something was changed: {_writes(platform, answer)}"
+    if writes(platform, answer) or answer.truth != before:
+        yield f"something was changed: {writes(platform, answer)}"
 
 
 def test_one_rejected_vm_fails_the_task_before_any_change(platform, carry):
@@ -318,7 +314,7 @@ def test_one_rejected_vm_fails_the_task_before_any_change(platform, carry):
         answer = answers[state]
         assert (answer.failed, answer.changed, answer.truth) == (True, False, answers["take"].truth)
         assert "pvc-no" in answer.msg
-        assert _writes(platform, answer) == []
+        assert writes(platform, answer) == []
     assert (answers["absent"].failed, answers["absent"].changed) == (False, True)
     assert platform.snapshots(ONE) == {}
 
@@ -341,4 +337,4 @@ def test_settings_are_compared_with_a_snapshot(platform, carry):
     assert answers["back"].vm(ONE)["differences"] == [{"path": "cpus", "before": 2, "after": 1}]
     assert answers["now"].vm(ONE)["differences"] == [{"path": "cpus", "before": 1, "after": 2}, memory]
     assert "content" not in answers["now"].vm(ONE)
-    assert [_writes(platform, answers[label]) for label in ("back", "now")] == [[], []]
+    assert [writes(platform, answers[label]) for label in ("back", "now")] == [[], []]

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.limits import scaled
 from suite.provisioning import variables_of_guest
+from suite.test_machinery import play
 
 NAME, SNAPSHOT = "pvg-uefi", "clean"
 RAW, QCOW2 = f"{NAME}.nvram", f"{NAME}.nvram.qcow2"
@@ -37,13 +38,6 @@ def _snapshot(label, check=False, **options):
     return Task(label, {"name": [NAME], "snapshot": SNAPSHOT, **options}, check=check, about="snapshot")
 
 
-def _play(qemu, carry, *tasks):
-    answers = carry(qemu, list(tasks), [NAME])
-    for answer in answers.values():
-        assert not answer.failed, answer.msg
-    return answers
-
-
 def _in_image(path):
     """Names of the snapshots within an image."""
     command = ["qemu-img", "info", "-U", "--output=json", path]
@@ -55,29 +49,29 @@ def _in_image(path):
 def test_snapshot_of_a_running_vm(qemu, carry):
     """It is taken, restored and deleted with the NVRAM; without support, it is rejected before any change."""
     qemu.clean()
-    _play(qemu, carry, Task("make", _made(qemu)))
+    play(qemu, carry, Task("make", _made(qemu)))
     if not _has_qcow2(qemu):
         answer = carry(qemu, [_snapshot("take")], [NAME])["take"]
         assert answer.failed
         assert all(word in answer.msg for word in (NAME, "Stop the VM first", "10.10", "kind: external", "BIOS"))
         assert answer.truth[NAME]["power"] == RUNNING
-        _play(qemu, carry, Task("remove", ABSENT_TASK))
+        play(qemu, carry, Task("remove", ABSENT_TASK))
         return
     assert {QCOW2} == {name for name in qemu.files() if ".nvram" in name}
-    taken = _play(
+    taken = play(
         qemu, carry, _snapshot("check", check=True), _snapshot("take"), _snapshot("again"), Task("same", _made(qemu))
     )
     assert [answer.changed for answer in taken.values()] == [True, True, False, False]
     assert taken["check"].result["diff"] == taken["take"].result["diff"]
     assert _in_image(qemu.storage / QCOW2) == _in_image(qemu.disk_of(NAME)) == [SNAPSHOT]
-    restored = _play(
+    restored = play(
         qemu, carry, Task("off", {"name": [NAME], "state": "stopped", "stop_mode": "force"}),
         _snapshot("restore", state="restored"), _snapshot("drop", state="absent"), _snapshot("gone", state="absent"),
     )  # fmt: skip
     assert [restored[label].truth[NAME]["power"] for label in ("off", "restore")] == [STOPPED, RUNNING]
     assert [restored[label].changed for label in ("drop", "gone")] == [True, False]
     assert _in_image(qemu.storage / QCOW2) == []
-    removed = _play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
+    removed = play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
     assert (removed.truth[NAME], qemu.files()) == (None, [])
 
 
@@ -95,7 +89,7 @@ def test_vm_without_possible_snapshots_is_rejected_before_it_is_created(qemu, ca
             assert answer.truth[NAME] is None
     assert qemu.files() == []
     without = {**cases["raw"], "require_snapshots": False, "state": "stopped"}
-    answers = _play(qemu, carry, Task("make", without), Task("remove", ABSENT_TASK))
+    answers = play(qemu, carry, Task("make", without), Task("remove", ABSENT_TASK))
     assert [answer.changed for answer in answers.values()] == [True, True]
 
 
@@ -107,7 +101,7 @@ def test_raw_nvram_is_converted_with_permission(qemu, carry):
         answer = carry(qemu, [Task("make", _made(qemu, nvram_format="qcow2"))], [NAME])["make"]
         assert (answer.truth[NAME], "nvram_format" in answer.msg, "10.10" in answer.msg) == (None, True, True)
         return
-    _play(qemu, carry, Task("make", _made(qemu, nvram_format="raw")))
+    play(qemu, carry, Task("make", _made(qemu, nvram_format="raw")))
     before = (qemu.storage / RAW).read_bytes()
     asked = _made(qemu, nvram_format="qcow2", stop_mode="force")
     waiting, check, done, again = carry(
@@ -121,7 +115,7 @@ def test_raw_nvram_is_converted_with_permission(qemu, carry):
     assert check.result["diff"] == done.result["diff"]
     assert done.truth[NAME]["power"] == RUNNING
     assert len(before) == len(_raw(qemu.storage / QCOW2))
-    removed = _play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
+    removed = play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
     assert (removed.truth[NAME], qemu.files()) == (None, [])
 
 

@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 
 from suite.limits import wait_until
-from windows_guests.install_role import CREATION, Role
+from windows_guests.install_role import CREATION
 
 pytestmark = pytest.mark.full
-
-
-@pytest.fixture
-def role(qemu, tmp_path, ansible_playbook):
-    qemu.clean()
-    found = Role(qemu, tmp_path, ansible_playbook)
-    yield found
-    found.iso.unlink(missing_ok=True)
 
 
 def _virtio_iso(folder, drivers):

@@ -24,14 +24,6 @@ from windows_guests.install_role import CREATION, PASSWORD, Role
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture
-def role(qemu, tmp_path, ansible_playbook):
-    qemu.clean()
-    found = Role(qemu, tmp_path, ansible_playbook)
-    yield found
-    found.iso.unlink(missing_ok=True)
-
-
 def _shown(output):
     """The VM that is created, as the role shows it."""
     return output.partition("Show the VM that is created] ")[2].partition(" TASK [")[0]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Switch
-from platforms.hyperv.tasks import run
+from platforms.hyperv.tasks import done, run
 from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
@@ -76,12 +76,6 @@ def _is_ours(text):
     return all(one.isalnum() or one in "-_.\\~" for one in text) and text.isascii()
 
 
-def _done(host, about="vm", **options):
-    result = run(host, about, **options)
-    assert not result["failed"], result["msg"]
-    return result
-
-
 @given(name=_NAMES, switch=_NAMES, text=_STORED, words=st.lists(_NAMES, max_size=3), snapshot=_NAMES, file=_FILES)
 @example("a" * 100, "b" * 100, "c" * 100, ["d" * 100], "e" * 100, "f" * 100)
 @example("[a-z]*", "*", "#polyvirt", ["*"], "?", "[a]$(throw)")
@@ -94,17 +88,17 @@ def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, 
     before = _stands(host, name)
     given_ = {"iso": iso, "native": {"VM.SmartPagingFilePath": f"C:\\{file}"}, "tags": words, "description": text}
     networks = [{"type": "network", "source": switch}]
-    _done(host, name=[name], disks=[{"size": "1G"}], networks=networks, **given_)
-    _done(host, "snapshot", name=[name], snapshot=snapshot, description=text)
+    done(host, name=[name], disks=[{"size": "1G"}], networks=networks, **given_)
+    done(host, "snapshot", name=[name], snapshot=snapshot, description=text)
     vm = host.vm(name)
     assert [nic.switch for nic in vm.hardware.nics] == [host.switches[1].id]
-    (found,) = (one for one in _done(host, "vm_info")["vms"] if one["id"] == vm.id)
+    (found,) = (one for one in done(host, "vm_info")["vms"] if one["id"] == vm.id)
     stored = text.replace("\r\n", "\n").replace("\r", "\n")
     assert (found["name"], found["description"], found["iso"]) == (name, stored, iso)
     assert found["tags"] == sorted(set(words))
     assert [(one["name"], one["description"]) for one in found["snapshots"]] == [(snapshot, stored)]
-    assert not _done(host, name=[name], networks=networks, **given_)["changed"]
-    _done(host, name=[name], state="absent")
+    assert not done(host, name=[name], networks=networks, **given_)["changed"]
+    done(host, name=[name], state="absent")
     assert _stands(host, name) == before
     assert name not in [one.name for one in host.vms]
     assert [one for request in host.windows.requests for one in _texts_in(request) if not one.startswith("=")] == []

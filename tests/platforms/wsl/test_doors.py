@@ -43,11 +43,6 @@ def test_call_of_a_plan():
         assert removal([DISK])["with"]["LiteralPath"] == [f"={DISK}"]
 
 
-def test_without_a_grant_nothing_is_destroyed():
-    with pytest.raises(Refused):
-        wsl.unregister("wsl.exe", ID, RAW)
-
-
 def test_distribution_that_does_not_start_is_undone():
     host = host_with_image()
     before = state_of(host)

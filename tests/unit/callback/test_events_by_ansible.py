@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTATION
 
 from collection_path import collections_path
-from suite.by_ansible import EACH_CORE, run_ansible, start_ansible
+from suite.by_ansible import EACH_CORE, run_ansible, start_ansible, write
 from suite.event_lines import read_events
 from suite.limits import scaled
 
@@ -143,28 +143,23 @@ EXPECTED = [
 OF_ROLE = ("test.events.vmm_host : change the host", "host.prepared", None)
 
 
-def _write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):
     """The folder with a collection that has the module, the callback plugin and a role."""
     folder = tmp_path_factory.mktemp("events")
     root = folder / "ansible_collections/test/events"
-    _write(root / "plugins/modules/act.py", MODULE)
-    _write(root / "plugins/action/act.py", ACTION)
-    _write(root / "plugins/callback/events.py", CALLBACK.format(documentation=DOCUMENTATION))
+    write(root / "plugins/modules/act.py", MODULE)
+    write(root / "plugins/action/act.py", ACTION)
+    write(root / "plugins/callback/events.py", CALLBACK.format(documentation=DOCUMENTATION))
     role = [{"name": "change the host", "ansible.builtin.debug": {"msg": "x"}, "changed_when": True}]
-    _write(root / "roles/vmm_host/tasks/main.yml", json.dumps(role))
+    write(root / "roles/vmm_host/tasks/main.yml", json.dumps(role))
     return folder
 
 
 def _prepared(folder, collection, tasks, programs=None, hosts=("localhost",), **around):
     """Write a play, and return the arguments and the environment for ansible-playbook."""
     play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": {"secret": SECRET}}
-    _write(folder / "playbook.json", json.dumps([play]))
+    write(folder / "playbook.json", json.dumps([play]))
     environment = {
         "ANSIBLE_COLLECTIONS_PATH": f"{collection}{os.pathsep}{collections_path()}",
         "ANSIBLE_CALLBACKS_ENABLED": "test.events.events",

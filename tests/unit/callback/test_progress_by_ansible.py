@@ -16,7 +16,7 @@ import re
 import pytest
 
 from collection_path import CHECKOUT, collections_path
-from suite.by_ansible import EACH_CORE, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible, write
 from suite.event_lines import read_events
 
 MODULE = """
@@ -67,11 +67,6 @@ LINES = [
 ]
 
 
-def _write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
 def _of_guide(path):
     """The settings in the guide, with another file and without a host for syslog."""
     block = (CHECKOUT / "docs/events.md").read_text(encoding="utf-8").partition("```ini\n")[2].partition("```")[0]
@@ -82,8 +77,8 @@ def _of_guide(path):
 @pytest.mark.parametrize("programs", EACH_CORE, ids=lambda path: path.name)
 def test_steps_are_lines_and_events(tmp_path, programs):
     collection = tmp_path / "ansible_collections/test/progress/plugins"
-    _write(collection / "modules/steps.py", MODULE)
-    _write(collection / "action/steps.py", ACTION)
+    write(collection / "modules/steps.py", MODULE)
+    write(collection / "action/steps.py", ACTION)
     task = {"test.progress.steps": {"name": "web1"}}
     tasks = [
         {"name": "shown", **task},
@@ -91,8 +86,8 @@ def test_steps_are_lines_and_events(tmp_path, programs):
         {"name": "shipped", **task, "environment": {"X": "1"}},
     ]
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
-    _write(tmp_path / "playbook.json", json.dumps([play]))
-    _write(tmp_path / "ansible.cfg", _of_guide(tmp_path / "events.jsonl"))
+    write(tmp_path / "playbook.json", json.dumps([play]))
+    write(tmp_path / "ansible.cfg", _of_guide(tmp_path / "events.jsonl"))
     environment = {
         "ANSIBLE_COLLECTIONS_PATH": f"{tmp_path}{os.pathsep}{collections_path()}",
         "ANSIBLE_PYTHON_INTERPRETER": str(programs / "bin/python"),

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTAT
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 
 from collection_path import collections_path
-from suite.by_ansible import EACH_CORE, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible, write
 from suite.event_lines import read_events
 
 #: {secret: option that contains it}. Shown are neither they nor their lines.
@@ -156,12 +156,12 @@ syslog.syslog = write
 def run(request, tmp_path_factory):
     """One run of all tasks: its ``output``, what it ``registered`` ({name: result}), and the ``log`` of the system."""
     folder = tmp_path_factory.mktemp("masking")
-    _write(folder / "ansible_collections/test/masking/plugins/modules/echo.py", MODULE)
-    _write(folder / "ansible_collections/test/masking/plugins/action/echo.py", ACTION)
+    write(folder / "ansible_collections/test/masking/plugins/modules/echo.py", MODULE)
+    write(folder / "ansible_collections/test/masking/plugins/action/echo.py", ACTION)
     plugins = folder / "ansible_collections/test/masking/plugins"
-    _write(plugins / "callback/events.py", EVENTS.format(documentation=DOCUMENTATION))
-    _write(folder / "site/sitecustomize.py", SYSTEM_LOG)
-    _write(folder / "playbook.json", json.dumps([_play(folder)]))
+    write(plugins / "callback/events.py", EVENTS.format(documentation=DOCUMENTATION))
+    write(folder / "site/sitecustomize.py", SYSTEM_LOG)
+    write(folder / "playbook.json", json.dumps([_play(folder)]))
     environment = {
         "ANSIBLE_PYTHON_INTERPRETER": str(request.param / "bin/python"),
         "ANSIBLE_COLLECTIONS_PATH": f"{folder}{os.pathsep}{collections_path()}",
@@ -182,11 +182,6 @@ def run(request, tmp_path_factory):
         system=(folder / "system.log").read_text(encoding="utf-8"),
         events=read_events(folder / "events.jsonl"),
     )
-
-
-def _write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def _play(folder):

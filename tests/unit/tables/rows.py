@@ -106,3 +106,14 @@ def _defaults(options):
 def ask_snapshot(name, state="present", stop_mode=None, **options):
     plain = ask(stop_mode=stop_mode)
     return replace(plain, snapshot=SnapshotRequest(name=name, state=state, **options))
+
+
+def verbs_of(planned):
+    assert planned.refusal is None, str(planned.refusal)
+    return [step.verb for step in planned.steps]
+
+
+def created(planned):
+    """The arguments of the step that creates the VM of a plan."""
+    assert planned.refusal is None, str(planned.refusal)
+    return next(step for step in planned.steps if step.verb == "create").arguments

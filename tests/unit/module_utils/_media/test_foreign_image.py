@@ -51,13 +51,6 @@ def patched(path, *changes):
     return path
 
 
-@pytest.fixture(name="secret")
-def _secret(tmp_path):
-    path = tmp_path / "secret"
-    path.write_bytes(b"secret".ljust(4096, b"."))
-    return path
-
-
 def text_vmdk(folder, secret, first="# Disk DescriptorFile\n"):
     path = folder / "evil.vmdk"
     path.write_text(_DESCRIPTOR.format(first=first, secret=secret), encoding="utf-8")

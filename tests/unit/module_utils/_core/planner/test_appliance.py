@@ -27,7 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.tra
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 
 from unit.tables import virsh
-from unit.tables.rows import G, absent, ask, found
+from unit.tables.rows import G, absent, ask, created, found
 
 ASKED = {"source": "/srv/x.ova", "accept_eula": False}
 
@@ -48,11 +48,6 @@ READ = {
 def _read(**config):
     request = ask(**config)
     return replace(request, creation={**request.creation, "appliance": READ})
-
-
-def _created(planned):
-    assert planned.refusal is None, str(planned.refusal)
-    return next(step for step in planned.steps if step.verb == "create").arguments
 
 
 def test_its_files_are_read_before_the_plan_counts():
@@ -79,7 +74,7 @@ def test_settings_that_depend_on_the_firmware_are_checked_when_it_is_known(trait
 
 
 def test_each_disk_has_its_content_or_is_empty():
-    arguments = _created(plan(absent(), _read(), virsh.TRAITS))
+    arguments = created(plan(absent(), _read(), virsh.TRAITS))
     assert {slot: disk.get("size") for slot, disk in arguments["config"]["disks"].items()} == {
         "sda": None,
         "sdb": None,
@@ -93,7 +88,7 @@ def test_each_disk_has_its_content_or_is_empty():
 
 def test_entries_of_the_task_are_the_disks_of_the_appliance():
     disks = [{"size": "20G"}, {"slot": "sata2", "serial": "data"}]
-    config = _created(plan(absent(), _read(disks=disks), virsh.TRAITS))["config"]
+    config = created(plan(absent(), _read(disks=disks), virsh.TRAITS))["config"]
     assert {slot: disk.get("size") for slot, disk in config["disks"].items()} == {"sda": 20 * G, "sdb": None, "sdc": G}
     assert config["disks"]["sdc"]["serial"] == "data"
 

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.conten
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
 from unit.tables import hyperv, proxmox, vbox, virsh
-from unit.tables.rows import G, absent, ask, found
+from unit.tables.rows import G, absent, ask, created, found
 
 #: platform: (its traits, a slot as a task sets it, as the platform names it, the usual slot).
 SLOTS = {
@@ -23,11 +23,6 @@ SLOTS = {
 over_platforms = pytest.mark.parametrize("platform", SLOTS)
 
 
-def _created(planned):
-    assert planned.refusal is None, str(planned.refusal)
-    return next(step for step in planned.steps if step.verb == "create").arguments
-
-
 def _image(slot=None, **more):
     return {"source": "/images/base.qcow2", "linked": False, **({"slot": slot} if slot else {}), **more}
 
@@ -35,13 +30,13 @@ def _image(slot=None, **more):
 @over_platforms
 def test_the_image_becomes_the_disk_of_its_slot(platform):
     traits, asked, slot, _usual = SLOTS[platform]
-    arguments = _created(plan(absent(), ask(image=_image(asked)), traits))
+    arguments = created(plan(absent(), ask(image=_image(asked)), traits))
     assert set(arguments["config"]["disks"]) == {slot} == set(contents_of(arguments["creation"], "other"))
     assert "size" not in arguments["config"]["disks"][slot]
 
 
 def test_sata_disk_of_libvirt_has_its_bus():
-    arguments = _created(plan(absent(), ask(image=_image("sata0")), virsh.TRAITS))
+    arguments = created(plan(absent(), ask(image=_image("sata0")), virsh.TRAITS))
     assert arguments["config"]["disks"]["sda"]["bus"] == "sata"
 
 
@@ -50,14 +45,14 @@ def test_entry_without_a_slot_is_the_disk_of_the_image(platform):
     traits, asked, slot, _usual = SLOTS[platform]
     request = ask(image=_image(asked), disks=[{"size": "40G"}])
     planned = plan(absent(), request, traits)
-    assert {name: disk["size"] for name, disk in _created(planned)["config"]["disks"].items()} == {slot: 40 * G}
+    assert {name: disk["size"] for name, disk in created(planned)["config"]["disks"].items()} == {slot: 40 * G}
 
 
 @over_platforms
 def test_usual_slot_can_have_a_second_disk(platform):
     traits, asked, slot, usual = SLOTS[platform]
     planned = plan(absent(), ask(image=_image(asked), disks=[{"slot": usual, "size": "8G"}]), traits)
-    disks = _created(planned)["config"]["disks"]
+    disks = created(planned)["config"]["disks"]
     assert (set(disks), disks[usual]["size"]) == ({slot, usual}, 8 * G)
     assert not disks[slot].get("size")
 
@@ -66,7 +61,7 @@ def test_usual_slot_can_have_a_second_disk(platform):
 def test_entry_without_a_slot_may_follow_another_disk(platform):
     traits, asked, slot, usual = SLOTS[platform]
     request = ask(image=_image(asked), disks=[{"slot": usual, "size": "8G"}, {"size": "40G"}])
-    disks = _created(plan(absent(), request, traits))["config"]["disks"]
+    disks = created(plan(absent(), request, traits))["config"]["disks"]
     assert {name: disk["size"] for name, disk in disks.items()} == {slot: 40 * G, usual: 8 * G}
 
 

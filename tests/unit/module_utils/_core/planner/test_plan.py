@@ -23,7 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
-from unit.tables.rows import G, M, absent, ask, ask_snapshot, found
+from unit.tables.rows import G, M, absent, ask, ask_snapshot, found, verbs_of
 
 TRAITS = Traits(
     platform="any",
@@ -62,11 +62,6 @@ def _plan_among(known, request):
     return plan(absent(), request, TRAITS, known=known)
 
 
-def _verbs(planned):
-    assert planned.refusal is None, str(planned.refusal)
-    return [step.verb for step in planned.steps]
-
-
 def _refusal(planned):
     assert planned.steps == []
     return str(planned.refusal)
@@ -74,20 +69,20 @@ def _refusal(planned):
 
 def test_state_restarted_needs_no_allow_restart():
     vm = found("running", cpus=1)
-    assert _verbs(_plan(vm, ask("restarted", cpus=2))) == ["stop", "configure", "start"]
-    assert _verbs(_plan(vm, ask("restarted", cpus=2, stop_mode="force"))) == ["kill", "configure", "start"]
+    assert verbs_of(_plan(vm, ask("restarted", cpus=2))) == ["stop", "configure", "start"]
+    assert verbs_of(_plan(vm, ask("restarted", cpus=2, stop_mode="force"))) == ["kill", "configure", "start"]
 
 
 def test_restart_with_stored_changes_is_a_cold_start_and_not_a_reset():
     waiting = found("running", memory=G, runs_with={"memory": 2 * G})
-    assert _verbs(_plan(waiting, ask("restarted", stop_mode="force"))) == ["kill", "start"]
+    assert verbs_of(_plan(waiting, ask("restarted", stop_mode="force"))) == ["kill", "start"]
     planned = _plan(found("running"), ask("restarted", description="x", stop_mode="force"))
-    assert _verbs(planned) == ["configure", "reset"]
+    assert verbs_of(planned) == ["configure", "reset"]
 
 
 def test_stopping_guest_is_never_reset():
     stopping = found("running", busy="stopping")
-    assert _verbs(_plan(stopping, ask("restarted", stop_mode="force"))) == ["kill", "start"]
+    assert verbs_of(_plan(stopping, ask("restarted", stop_mode="force"))) == ["kill", "start"]
     assert _plan(stopping, ask("started", stop_mode="force")).busy == "stopping"
     assert _plan(stopping, ask_snapshot("s1", stop_mode="force")).busy == "stopping"
     assert _plan(found("suspended", busy="stopping"), ask("absent", stop_mode="force")).busy == "stopping"
@@ -95,27 +90,27 @@ def test_stopping_guest_is_never_reset():
 
 def test_vm_that_another_command_holds_is_killed_only_with_force():
     held = found("paused", busy=LOCKED)
-    assert _verbs(_plan(held, ask("absent", stop_mode="force"))) == ["kill", "delete"]
+    assert verbs_of(_plan(held, ask("absent", stop_mode="force"))) == ["kill", "delete"]
     assert _plan(held, ask("stopped")).busy == LOCKED
     assert _plan(held, ask_snapshot("s1", stop_mode="force")).busy == LOCKED
 
 
 def test_transient_vm_is_never_stopped_or_changed():
     running = found("running", **TRANSIENT)
-    assert _verbs(_plan(running, ask("absent"))) == ["stop"]
+    assert verbs_of(_plan(running, ask("absent"))) == ["stop"]
     assert _plan(running, ask("absent")).after.power == "absent"
     assert "Define it permanently" in _refusal(_plan(running, ask(description="x", allow_restart=True)))
     assert "delete it" in _refusal(_plan(running, ask("stopped")))
     assert "Define it permanently" in _refusal(_plan(running, ask(memory="2G", allow_restart=True)))
     waiting = found("running", runs_with={"memory": 2 * G}, **TRANSIENT)
-    assert _verbs(_plan(waiting, ask(allow_restart=True))) == []
+    assert verbs_of(_plan(waiting, ask(allow_restart=True))) == []
 
 
 @pytest.mark.parametrize(("policy", "deleted"), [("all", True), ("owned", False)])
 def test_files_of_transient_vm_are_deleted_or_reported_as_kept(policy, deleted):
     running = found("running", files=(File("/d", "disk"),), **TRANSIENT)
     planned = _plan(running, ask("absent", delete_disks=policy))
-    assert (_verbs(planned), planned.after.power) == (["stop", "delete"], "absent")
+    assert (verbs_of(planned), planned.after.power) == (["stop", "delete"], "absent")
     files, kept = (planned.steps[-1].arguments[key] for key in ("files", "kept"))
     assert (files, set(kept)) == (("/d",), set()) if deleted else ((), {"/d"})
 
@@ -143,13 +138,13 @@ def test_disk_of_an_image_cannot_be_absent():
 
 def test_purge_neither_removes_nor_adds_the_disk_of_an_image():
     complete = ask(disks=[], purge=["disks"], **IMAGE)
-    assert _verbs(_plan(found(disks={"disk0": {"size": G}}), complete)) == []
-    assert _verbs(_plan(found(disks={}), complete)) == []
+    assert verbs_of(_plan(found(disks={"disk0": {"size": G}}), complete)) == []
+    assert verbs_of(_plan(found(disks={}), complete)) == []
 
 
 def test_new_disk_needs_a_size_or_a_source():
     assert "Set its size" in _refusal(_plan(found(disks={}), ask(disks=[{"slot": "disk1"}])))
-    assert _verbs(_plan(found(disks={}), ask(disks=[{"slot": "disk1", "source": "/d"}]))) == ["configure"]
+    assert verbs_of(_plan(found(disks={}), ask(disks=[{"slot": "disk1", "source": "/d"}]))) == ["configure"]
 
 
 def test_disk_of_unknown_size_is_not_resized():
@@ -170,22 +165,22 @@ def test_purge_of_an_entry_that_cannot_be_removed_is_rejected():
 def test_change_of_suspended_vm_waits_for_a_cold_start():
     saved = found("suspended", memory=G)
     planned = _plan(saved, ask("started", memory="2G"))
-    assert _verbs(planned) == ["configure", "start"]
+    assert verbs_of(planned) == ["configure", "start"]
     assert pending(planned.after) == ["memory"]
     again = _plan(saved, ask("started", memory="2G", allow_restart=True))
-    assert _verbs(again) == ["start", "stop", "configure", "start"]
+    assert verbs_of(again) == ["start", "stop", "configure", "start"]
     assert pending(again.after) == []
 
 
 def test_suspended_vm_is_suspended_again_after_a_power_cycle():
     planned = _plan(found("suspended", cpus=1), ask(cpus=2, allow_restart=True))
-    assert _verbs(planned) == ["start", "stop", "configure", "start", "suspend"]
+    assert verbs_of(planned) == ["start", "stop", "configure", "start", "suspend"]
     assert "allow_restart" in _refusal(_plan(found("suspended", cpus=1), ask(cpus=2)))
 
 
 def test_failed_vm_is_not_powered_off_for_pending_changes():
     crashed = found("failed", memory=G, runs_with={"memory": 2 * G})
-    assert _verbs(_plan(crashed, ask(allow_restart=True))) == []
+    assert verbs_of(_plan(crashed, ask(allow_restart=True))) == []
 
 
 def test_first_value_of_a_setting_is_pending_until_the_next_start():
@@ -232,7 +227,7 @@ def test_side_effects_are_reported_for_create_start_and_configure():
 def test_unreadable_setting_is_not_compared_and_not_changed():
     unreadable = {**TRAITS.fields, "description": Field(readable=False)}
     planned = _plan(found(description="x"), ask(description="y"), fields=unreadable)
-    assert _verbs(planned) == []
+    assert verbs_of(planned) == []
     assert planned.not_compared == ("description",)
 
 
@@ -281,7 +276,7 @@ def test_unknown_id_does_not_create_a_vm():
 def test_name_of_a_vm_with_another_id_is_not_reported_as_absent(state):
     planned = _plan_among(("web",), ask(state, id="u-none"))
     assert _refusal(planned).startswith("web: there is no VM with ID u-none; the VM of this name has another ID")
-    assert _verbs(_plan_among(("db",), ask("absent", id="u-none"))) == []
+    assert verbs_of(_plan_among(("db",), ask("absent", id="u-none"))) == []
 
 
 def test_id_alone_says_what_is_absent_where_names_are_not_unique():
@@ -300,7 +295,7 @@ def test_support_files_of_a_foreign_vm_are_kept():
 
 
 def test_stopped_vm_is_not_killed_before_a_restore():
-    assert _verbs(_plan(found(snapshots=(Snapshot("s1"),)), ask_snapshot("s1", "restored"))) == ["restore"]
+    assert verbs_of(_plan(found(snapshots=(Snapshot("s1"),)), ask_snapshot("s1", "restored"))) == ["restore"]
 
 
 def test_errors_show_human_readable_sizes():
@@ -337,7 +332,7 @@ UEFI = {"firmware": "uefi", "allow_recreate": True, **IMAGE}
 class TestRecreating:
     def test_settings_are_kept_and_only_own_files_are_deleted(self):
         planned = _plan(OURS, ask(disks=[{"slot": "disk1", "size": "2G"}], **UEFI))
-        assert _verbs(planned) == ["delete", "create"]
+        assert verbs_of(planned) == ["delete", "create"]
         assert planned.steps[0].arguments["files"] == ("/d/0", "/d/1")
         config = planned.after.config
         assert (config["firmware"], config["cpus"]) == ("uefi", 1)
@@ -346,13 +341,13 @@ class TestRecreating:
 
     def test_previous_power_state_is_restored(self):
         running, paused = OURS.having(power="running"), OURS.having(power="paused")
-        assert _verbs(_plan(running, ask(**UEFI))) == ["stop", "delete", "create", "start"]
-        assert _verbs(_plan(paused, ask(**UEFI))) == ["resume", "stop", "delete", "create", "start", "pause"]
+        assert verbs_of(_plan(running, ask(**UEFI))) == ["stop", "delete", "create", "start"]
+        assert verbs_of(_plan(paused, ask(**UEFI))) == ["resume", "stop", "delete", "create", "start", "pause"]
 
     def test_on_a_platform_that_starts_new_vms(self):
         planned = _plan(OURS, ask(**UEFI), power_after_create=RUNNING)
-        assert _verbs(planned) == ["delete", "create", "stop"]
-        assert _verbs(_plan(OURS, ask("started", **UEFI), power_after_create=RUNNING)) == ["delete", "create"]
+        assert verbs_of(planned) == ["delete", "create", "stop"]
+        assert verbs_of(_plan(OURS, ask("started", **UEFI), power_after_create=RUNNING)) == ["delete", "create"]
 
     @pytest.mark.parametrize(
         ("changed", "options", "error"),
@@ -385,7 +380,7 @@ class TestRecreating:
 )
 def test_only_the_last_start_resets_nvram(power, options, verbs):
     planned = _plan(found(power), ask("restarted", reset_nvram=True, **options))
-    assert _verbs(planned) == verbs
+    assert verbs_of(planned) == verbs
     assert [step.arguments.get("reset_nvram", False) for step in planned.steps] == [False] * (len(verbs) - 1) + [True]
 
 

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
-from unit.tables.rows import G, absent, ask, found
+from unit.tables.rows import G, absent, ask, found, verbs_of
 
 TRAITS = Traits(
     platform="any",
@@ -32,11 +32,6 @@ TRAITS = Traits(
 )
 
 
-def _verbs(planned):
-    assert planned.refusal is None, str(planned.refusal)
-    return [step.verb for step in planned.steps]
-
-
 def test_clone_waits_for_a_busy_source():
     clone = ask(clone={"source": "db"})
     assert plan(absent(), clone, TRAITS, source=found(name="db", busy="backup")).busy == "its source 'db': backup"
@@ -49,7 +44,7 @@ def test_clone_copies_settings_of_its_source():
         name="db", memory=G, description="y", autostart=True, networks={"0": nic}, disks={"disk0": disk, "disk1": disk}
     )
     planned = plan(absent(), ask("started", clone={"source": "db"}, description="x"), TRAITS, source=source)
-    assert _verbs(planned) == ["clone", "configure", "start"]
+    assert verbs_of(planned) == ["clone", "configure", "start"]
     assert planned.after.config == {
         "memory": G,
         "description": "x",
@@ -87,4 +82,4 @@ def test_purge_does_not_remove_the_cloned_disk(disks, left):
     request = ask(clone={"source": "db"}, disks=disks, purge=["disks"])
     clone = plan(absent(), request, TRAITS, source=source).after
     assert set(clone.config["disks"]) == left
-    assert _verbs(plan(clone, request, TRAITS)) == []
+    assert verbs_of(plan(clone, request, TRAITS)) == []

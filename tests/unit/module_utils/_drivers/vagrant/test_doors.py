@@ -20,13 +20,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 from unit.module_utils._drivers.vagrant.test_foreign_disks import CONTENT, WithLibvirt, WithVirtualBox, _with_a_vm
 
 
-class Nothing:
-    """A port that must not be called."""
-
-    def find(self, *_names):
-        raise AssertionError("a program was called")
-
-
 @pytest.fixture(params=[WithLibvirt, WithVirtualBox], ids=lambda kind: kind.provider)
 def platform(request, tmp_path):
     return _with_a_vm(request.param(tmp_path))
@@ -69,6 +62,12 @@ def test_disk_that_looks_like_one_of_vagrant_is_compared_with_the_plan(tmp_path,
     assert path.read_bytes() == CONTENT
 
 
+def test_disk_attached_after_the_plan_is_kept(platform, monkeypatch):
+    late = _meanwhile(platform, monkeypatch, lambda: platform.attach("late.qcow2"))
+    done = platform.world.run(state="absent")
+    assert (done.failed, late[0].exists()) == (False, True), done.msg
+
+
 def test_file_that_replaced_a_disk_after_the_plan_stays(platform, monkeypatch):
     path = Path(platform.own_disk())
 
@@ -95,7 +94,7 @@ def test_volume_that_no_plan_lists_is_not_deleted(tmp_path):
     path = tmp_path / "disk.img"
     path.write_bytes(CONTENT)
     with permits.granted(Permit()), pytest.raises(Refused, match=str(path)):
-        InLibvirt(Virsh(Nothing(), "virsh", "test:///default")).delete_files([str(path)])
+        InLibvirt(Virsh(None, "virsh", "test:///default")).delete_files([str(path)])
     assert path.read_bytes() == CONTENT
 
 
@@ -113,6 +112,6 @@ def test_volume_that_no_plan_lists_is_not_deleted(tmp_path):
 def test_command_that_names_nothing_of_a_plan_is_refused(words):
     with permits.granted(Permit(things=frozenset({("vm", "id"), ("snapshot", "id", "s"), ("state", "id")}))):
         with pytest.raises(Refused, match="does not list"):
-            Vagrant(Nothing(), "/project").run(*words)
+            Vagrant(None, "/project").run(*words)
         with pytest.raises(Refused, match="other"):
-            Vagrant(Nothing(), "/project").run(*words, loses=("vm", "other"))
+            Vagrant(None, "/project").run(*words, loses=("vm", "other"))

@@ -291,21 +291,6 @@ def test_disk_that_the_managed_file_names_is_ours(native, path, ours):
     assert not with_named([Drive("vdb", path, "disk", named=False)], project_vm, "")[0].ours
 
 
-def test_disk_attached_after_the_plan_is_not_deleted(platform, monkeypatch):
-    kind = type(
-        platform.world.driver(vagrantfile=None, managed=True, executable="vagrant").tool_of_new(platform.provider, {})
-    )
-    drives, late = kind.drives, []
-
-    def attached_late(tool, identifier):
-        late.append(platform.attach("late.qcow2"))
-        return drives(tool, identifier)
-
-    monkeypatch.setattr(kind, "drives", attached_late)
-    done = _absent(platform, False)
-    assert (done.failed, late[0].exists()) == (False, True), done.msg
-
-
 def test_disks_are_attached_again_if_the_deletion_fails(platform):
     path = platform.attach("precious.qcow2")
     before = platform.attached()

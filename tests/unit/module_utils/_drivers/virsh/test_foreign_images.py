@@ -24,13 +24,6 @@ def _storage(tmp_path):
     return Storage(QemuImg(Commands()), str(tmp_path))
 
 
-@pytest.fixture(name="secret")
-def _secret(tmp_path):
-    path = tmp_path / "secret"
-    path.write_bytes(b"secret".ljust(4096, b"."))
-    return path
-
-
 # Other files ----------------------------------------------------------------------------------------------------------
 
 

@@ -94,12 +94,8 @@ def test_definition_that_appears_when_a_vm_is_powered_off_stays(host):
 
 @pytest.mark.parametrize("words", [("reset", "all"), ("load", "/x"), ("receive", "web")], ids=" ".join)
 def test_command_that_is_in_no_table_is_refused(words):
-    class Nothing:
-        def find(self, *_names):
-            raise AssertionError("a program was called")
-
     with permits.granted(Permit(things=frozenset({("vm", "web")}))), pytest.raises(Refused, match=words[0]):
-        vmctl.Vmctl(Nothing())._run(*words)
+        vmctl.Vmctl(None)._run(*words)
 
 
 def test_every_command_of_vmctl_is_in_the_table():
