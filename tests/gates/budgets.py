@@ -20,10 +20,10 @@ ROOMS = {
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
         9_746,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_121),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_124),
     "_media": ((f"{_UTILS}/_media/",), 3_804),
     "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_957),
-    "product without the simulator": (("",), 59_416),
+    "product without the simulator": (("",), 59_419),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 435

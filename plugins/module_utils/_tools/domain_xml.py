@@ -123,7 +123,9 @@ class Definition:
             metadata.remove(one)
         if metadata is not None and not len(metadata):
             root.remove(metadata)
-        return ET.canonicalize(ET.tostring(root, encoding="unicode"), strip_text=True), self.mark
+        for devices in root.findall("devices"):  # libvirt stores new controllers last, and sorts them the next time.
+            devices[:] = sorted(devices, key=lambda one: _canonical(one) if one.tag == "controller" else "")
+        return _canonical(root), self.mark
 
     @property
     def mark(self):
@@ -248,6 +250,10 @@ class Definition:
 def without_secrets(text):
     """Return the text of a definition that was read with its secrets or without as if it was read without."""
     return _SECRETS.sub("", text)
+
+
+def _canonical(element):
+    return ET.canonicalize(ET.tostring(element, encoding="unicode"), strip_text=True)
 
 
 def _bytes(element):

@@ -172,3 +172,10 @@ def test_elements_of_namespaces_and_with_attributes_are_added():
     text = definition.text()
     assert 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"' in text
     assert '<qemu:commandline><qemu:arg value="-a" /><qemu:env name="A/B" value="c" /></qemu:commandline>' in text
+
+
+def test_other_order_of_controllers_is_no_change():
+    """libvirt stores those that it adds last, and sorts them when the definition is stored again."""
+    text = "<domain><devices><controller index='{}'/> <disk/><controller index='{}'/></devices></domain>"
+    assert Definition(text.format(0, 1)).content == Definition(text.format(1, 0)).content
+    assert Definition(text.format(0, 1)).content != Definition(text.format(0, 2)).content
