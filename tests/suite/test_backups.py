@@ -254,6 +254,16 @@ def test_uefi_vm_comes_back_with_its_nvram(qemu, carry, place):
     assert_worked(answers, started=True, absent=True)
 
 
+def test_uefi_vm_that_was_never_started_comes_back(qemu, carry, place):
+    """libvirt creates its NVRAM at its first start, so the backup has none, and a copy has a file of its own."""
+    bring(qemu, carry, STOPPED, firmware="uefi")
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    tasks = [restoring("beside", place, new_name=COPY), restoring("replaced", place, replace=True)]
+    assert_worked(carry(qemu, tasks, [WEB, COPY]), beside=True, replaced=True)
+    texts = (virsh("dumpxml", name, "--inactive") for name in (WEB, COPY))
+    assert len({re.search(r"<nvram[^>]*>([^<]+)</nvram>", text)[1] for text in texts}) == 2
+
+
 def _content_of(data, image_format, folder):
     path = folder / "saved"
     path.write_bytes(data)

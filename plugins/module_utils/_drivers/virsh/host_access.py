@@ -26,12 +26,14 @@ _PARTS = {
     **dict.fromkeys(
         ("devices/hostdev", "devices/interface[@type='hostdev']", "devices/interface[@type='vdpa']",
          "devices/disk[@type='nvme']", "devices/disk[@type='vhostvdpa']", "devices/input[@type='evdev']",
-         "devices/input[@type='passthrough']"),
+         "devices/input[@type='passthrough']", "devices/smartcard[@mode='host']",
+         "devices/smartcard[@mode='host-certificates']", "devices/lease", "devices/graphics[@type='sdl']"),
         "device of the host",
     ),
     **dict.fromkeys(
         ("devices/disk[@type='vhostuser']", "devices/interface[@type='vhostuser']", "devices/graphics[@socket]",
-         "devices/graphics/listen[@type='socket']"),
+         "devices/graphics/listen[@type='socket']", "devices/interface[@type='server']",
+         "devices/interface[@type='udp']", "devices/graphics[@address]", "devices/audio[@serverName]"),
         "socket of the host",
     ),
     **dict.fromkeys(("devices/interface/script", "devices/interface/downscript"), "script of a NIC"),
@@ -47,7 +49,13 @@ _DEVICES = {
         "socket of the host",
     ),
     "devices/*/source[@path]": "file, device or socket of the host",
-}  # fmt: skip
+    "devices/interface[@type='direct']/source[@mode='passthrough']": "device of the host",
+}
+#: Elements whose paths no VM opens, or which a restore sets; each other element with a path is a power.
+_SET_BY_RESTORE = ("emulator", "disk", "nvram")
+_NO_POWERS = (*_SET_BY_RESTORE, "metadata", "name", "title", "description", "blkiotune", "resource", "cmdline")
+#: Devices of which only the part with a path is removed, and the sources of random numbers that each VM may have.
+_IN_PARTS, _RANDOM = ("interface", "graphics", "video"), ("/dev/random", "/dev/urandom", "/dev/hwrng")
 #: Paths of devices that only one running VM can have.
 _ONLY_ONE = (
     *(f"devices/interface[@type='{kind}']" for kind in ("hostdev", "vdpa", "vhostuser", "udp", "server")),
@@ -91,6 +99,11 @@ def remove_host_access(definition, has_images):
     return _listed(found)
 
 
+def is_of_packages(path):
+    """Return whether a file, or None, is one that a package has installed, so that it may be read."""
+    return path is None or os.path.realpath(path).startswith(_SYSTEM)
+
+
 def use_own_emulator(definition):
     """Let libvirt choose the program that emulates the VM."""
     for emulator in definition.devices.findall("emulator"):
@@ -100,14 +113,21 @@ def use_own_emulator(definition):
 def eject_others(definition, present, has_images):
     """Eject media that are neither in the ``present`` definition (or None) nor beside images; return their paths.
 
-    A file that is not in a directory of images could be any file of the host.
+    A file that is not in a directory of images could be any file of the host, and a device or an address anything else.
     """
-    known = {file_of(drive) for drive in present.drives("cdrom", "floppy")} if present else set()
-    drives = [drive for drive in definition.drives("cdrom", "floppy") if file_of(drive) and file_of(drive) not in known]
-    others = {drive: file_of(drive) for drive in drives if not has_images(os.path.dirname(file_of(drive)))}
+    known = {_medium(drive) for drive in present.drives("cdrom", "floppy")} if present else ()
+    drives = [one for one in definition.drives("cdrom", "floppy") if _medium(one) and _medium(one) not in known]
+    others = [one for one in drives if not (file_of(one) and has_images(os.path.dirname(file_of(one))))]
+    found = [file_of(drive) or _value(drive.find("source")) or drive.get("type") for drive in others]
     for drive in others:
         drive.remove(drive.find("source"))
-    return list(others.values())
+        drive.set("type", "file")
+    return found
+
+
+def _medium(drive):
+    """What identifies what is in a drive: a file, or the whole source of another type."""
+    return file_of(drive) or "".join(map(_canonical, drive.findall("source")))
 
 
 def _powers(root, has_images=lambda folder: False, may_hold_new=lambda folder: False):
@@ -115,27 +135,38 @@ def _powers(root, has_images=lambda folder: False, may_hold_new=lambda folder: F
 
     ``may_hold_new`` returns whether a new file in a directory harms nobody.
     """
-    parents, found = {child: parent for parent in root.iter() for child in parent}, {}
+    parents, found, known = {child: parent for parent in root.iter() for child in parent}, {}, set()
     for path, what in _PARTS.items():
         for element in root.iterfind(path):
+            known.add(element)
             if not _is_harmless(path, element, has_images, may_hold_new):
                 found.setdefault(element, what)
     for path, what in _DEVICES.items():
         for element in root.iterfind(path):
+            known.add(parents[element])
             if not (parents[element].get("type") == "file" and _is_new(element.get("path"), may_hold_new)):
                 found.setdefault(parents[element], what)
     for element in root:
         if element.tag.startswith(QEMU):
             found[element] = f"qemu:{element.tag[len(QEMU) :]}"
+    found.update(dict.fromkeys(_naming_paths(root, {*known, *found}), "file or device of the host"))
     return [(what, parents[element], element) for element, what in found.items()]
+
+
+def _naming_paths(parent, known):
+    """Yield what names a path and is in no list: a device or another element, of ``_IN_PARTS`` only the part."""
+    for element in (one for one in parent if one not in known and one.tag not in _NO_POWERS):
+        values = [one.strip() for one in (element.text or "", *element.attrib.values())]
+        is_one = any(one.startswith("/") and one not in _RANDOM for one in values)
+        parts = [element] if is_one else [*_naming_paths(element, known)]
+        yield from [element] if parts and parent.tag == "devices" and element.tag not in _IN_PARTS else parts
 
 
 def _is_harmless(path, element, has_images, may_hold_new):
     if path == "devices/*/log":
         return _is_new(element.get("file"), may_hold_new)
     file = element.text or ""
-    is_of_system = path == "os/loader" and os.path.realpath(file).startswith(_SYSTEM)
-    return is_of_system or (path in _BOOTED and has_images(os.path.dirname(file)))
+    return (path == "os/loader" and is_of_packages(file)) or (path in _BOOTED and has_images(os.path.dirname(file)))
 
 
 def _is_new(path, may_hold_new):

@@ -27,7 +27,7 @@ from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
 from .clone import assign_new_macs, remove_identity
 from .create import define_once, store_new
-from .host_access import check_host_access, eject_others, remove_host_access, use_own_emulator
+from .host_access import check_host_access, eject_others, is_of_packages, remove_host_access, use_own_emulator
 from .mark import mark_to_add_to, put_back, recorded_first
 from .rehearsal import old_nvram
 from .settings.architecture import read_architecture
@@ -48,7 +48,7 @@ def settings_after(driver, vm, asked, backup, manifest):
     slots = {target_of(disk) for disk in definition.drives("disk", "lun")}
     if slots != set(manifests.disks_of(manifest)) | set(manifest["excluded"]):
         return replace(backup, damaged="its disks are not those of its definition")
-    paths = _new_paths(driver, vm, manifest)
+    paths = _new_paths(driver, vm, manifest, definition)
     stored = next(iter(driver.definitions_of(vm)), None)
     _adapt(driver, definition, manifest, paths, asked.networks, stored)
     if asked.is_beside:
@@ -77,15 +77,18 @@ def _definition_in(driver, manifest):
     return definition
 
 
-def _new_paths(driver, vm, manifest):
-    """{slot: path of the new disk}, and {None: path of the new NVRAM}; no file of such a name exists."""
+def _new_paths(driver, vm, manifest, definition):
+    """{slot: path of the new disk}, and {None: path of the new NVRAM}; no file of such a name exists.
+
+    libvirt creates the NVRAM at the start of a VM that had not been started before its backup.
+    """
     own, found = set(vm.mark.get("making", ()) if vm.owned else ()), {}
     for slot, one in manifests.disks_of(manifest).items():
         folder = driver.options.get("disk_directory") or os.path.dirname(one.get("source") or "")
         if not files.is_folder(folder) or is_folder_of_others(driver, folder):
             folder = driver.storage.folder
         found[slot] = _free(folder, f"{vm.name}-{slot}", one["format"], own)
-    if manifests.file_of(manifest, manifests.NVRAM):
+    if manifests.file_of(manifest, manifests.NVRAM) or definition.root.find("os/nvram") is not None:
         found[None] = _free(driver.storage.folder, vm.name, "nvram", own)
     return found
 
@@ -136,6 +139,9 @@ def _adapt(driver, definition, manifest, paths, networks, stored=None):
     if None in paths:
         nvram = definition.set("os/nvram", paths[None])
         nvram.attrib.pop("type", None)
+        template = nvram.get("template")
+        if not (stored and stored.native("os/nvram@template") == template) and not is_of_packages(template):
+            nvram.attrib.pop("template")  # libvirt would copy any file of the host.
         for child in list(nvram):
             nvram.remove(child)
     _connect(definition, networks or {})
@@ -219,7 +225,7 @@ def create_from_backup(driver, vm, step):
         driver.creations.record(vm.name, _definition_in(driver, manifest).uuid)
     if begun is not None:
         _remove_leftovers(driver, begun.mark)
-    paths = _new_paths(driver, begun or vm, manifest)
+    paths = _new_paths(driver, begun or vm, manifest, _definition_in(driver, manifest))
     # What is recorded before the files exist.
     config = {"architecture": read_architecture(_definition_in(driver, manifest))}
     arguments = {"creation": {}, "config": config, "paths": tuple(paths.values())}
@@ -255,7 +261,8 @@ def prepare_restore(driver, vm, step):
     driver.check_as_planned(vm, stored)
     own, before = mark_to_add_to(vm, stored.mark), stored.mark and finished_mark(stored.mark, REPLACING)
     _remove_leftovers(driver, own)
-    paths, created, definition = _new_paths(driver, vm, manifest), [], _definition_in(driver, manifest)
+    created, definition = [], _definition_in(driver, manifest)
+    paths = _new_paths(driver, vm, manifest, definition)
     _adapt(driver, definition, manifest, paths, step.arguments["networks"], stored)
     definition.set("name", vm.name)
     definition.set("uuid", vm.id)

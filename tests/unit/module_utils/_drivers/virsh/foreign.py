@@ -98,6 +98,69 @@ ADDED = (
     ("devices/interface", "<portForward proto='udp'><range start='10' end='20'/></portForward>",
      r"devices/interface\[1\]/portForward.*"),
 )  # fmt: skip
+THEIRS = "/var/lib/pvg-theirs"
+_F, _S, _Q = f"{THEIRS}/file", f"{THEIRS}/socket", "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+_DEVICES = {
+    "device of the host": (
+        "<disk type='nvme'><source path='{}'/></disk>", "<disk type='vhostvdpa'><source path='{}'/></disk>",
+        "<input type='evdev'><source dev='{}'/></input>", "<interface type='hostdev'><source dev='{}'/></interface>",
+        "<input type='passthrough' bus='virtio'><source evdev='{}'/></input>",
+        "<interface type='vdpa'><source dev='{}'/></interface>", "<graphics type='sdl' xauth='{}'/>",
+        "<lease><lockspace>s</lockspace><key>k</key><target path='{}'/></lease>",
+        "<interface type='direct'><source dev='{}' mode='passthrough'/></interface>",
+        "<smartcard mode='host-certificates'><certificate>a</certificate><certificate>b</certificate><certificate>c"
+        "</certificate><database>{}</database></smartcard>",
+    ),
+    "socket of the host": (
+        "<interface type='vhostuser'><source type='unix' path='{}' mode='client'/><model type='virtio'/></interface>",
+        "<graphics type='vnc'><listen type='socket' socket='{}'/></graphics>", "<graphics type='vnc' socket='{}'/>",
+        "<tpm><backend type='external'><source type='unix' mode='connect' path='{}'/></backend></tpm>",
+        "<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='{}'/></backend></rng>",
+        "<disk type='vhostuser'><source type='unix' path='{}'/><target dev='vdq' bus='virtio'/></disk>",
+    ),
+    "file, device or socket of the host": (
+        *(f"<serial type='{kind}'><source path='{{}}'/></serial>" for kind in ("file", "pipe", "dev")),
+        "<channel type='unix'><source mode='bind' path='{}'/><target type='virtio' name='x'/></channel>",
+    ),
+    "file or device of the host": (
+        "<rng model='virtio'><backend model='random'>{}</backend></rng>", "<audio id='2' type='file' path='{}'/>",
+        "<interface type='user'><rom file='{}'/></interface>",
+        "<graphics type='egl-headless'><gl rendernode='{}'/></graphics>",
+        "<memory model='virtio-pmem'><source><path>{}</path></source></memory>",
+        "<tpm><backend type='emulator'><source type='dir' path='{}'/></backend></tpm>",
+    ),
+    "shared directory": ("<filesystem type='mount'><source dir='{}'/><target dir='x'/></filesystem>",),
+    "shared memory": ("<shmem name='s'><model type='ivshmem-doorbell'/><server path='{}'/></shmem>",),
+    "script of a NIC": (
+        "<interface type='ethernet'><script path='{}'/></interface>",
+        "<interface type='ethernet'><downscript path='{}'/></interface>",
+    ),
+    "log file": ("<serial type='pty'><log file='{}'/></serial>",),
+    "NVDIMM": ("<memory model='nvdimm'><source><path>{}</path></source></memory>",),
+    "TPM of the host": ("<tpm><backend type='passthrough'><device path='{}'/></backend></tpm>",),
+}  # fmt: skip
+_BOOTED = {"kernel": "kernel", "initrd": "initrd", "dtb": "device tree", "loader": "loader"}
+#: (what leads out of a VM, as it is reported, where it is added, what is added)
+LEADING_OUT = (
+    *((f"{what} ({_F})", "devices", part.format(_F)) for what, parts in _DEVICES.items() for part in parts),
+    *((f"{what} ({_F})", "os", f"<{tag}>{_F}</{tag}>") for tag, what in _BOOTED.items()),
+    (f"ACPI table ({_F})", "os", f"<acpi><table type='slic'>{_F}</table></acpi>"),
+    ("loader (/usr/share/../../tmp/loader)", "os", "<loader>/usr/share/../../tmp/loader</loader>"),
+    ("device of the host", "devices",
+     "<hostdev mode='subsystem' type='usb'><source><vendor id='1'/><product id='1'/></source></hostdev>"),
+    ("device of the host", "devices", "<smartcard mode='host'/>"),
+    ("socket of the host", "devices", "<serial type='tcp'><source mode='bind' host='::1' service='5558'/></serial>"),
+    ("socket of the host", "devices", "<interface type='server'><source address='::1' port='5558'/></interface>"),
+    ("memory file", ".", "<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>"),
+    ("security label", ".", "<seclabel type='none' model='dac'/>"),
+    (f"file or device of the host ({_F})", ".", f"<sysinfo type='fwcfg'><entry file='{_F}' name='opt/x'/></sysinfo>"),
+    (f"qemu:commandline ({_F})", ".", f"<qemu:commandline {_Q}><qemu:arg value='{_F}'/></qemu:commandline>"),
+)  # fmt: skip
+#: {what is in a drive, and is no ISO image beside images: the drive}
+MEDIA = {name: f"<disk type='{kind}' device='{device}'><source {source}='{name}'/><target dev='{target}'/></disk>"
+         for name, kind, device, source, target in (
+             (_F, "file", "floppy", "file", "fda"), (f"{_F}1", "file", "cdrom", "file", "sdq"),
+             (f"{_F}2", "block", "cdrom", "dev", "sdq"), (f"{THEIRS}/", "dir", "cdrom", "dir", "sdq"))}  # fmt: skip
 #: (element, attribute or None for its text, another value that libvirt accepts)
 OTHERS = (
     ("devices/disk", "device", "lun"),

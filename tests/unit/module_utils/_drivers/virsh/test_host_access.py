@@ -5,62 +5,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_access
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_access, restore
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-QEMU = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
-#: What is listed, and the part of a definition.
-DEVICES = {
-    "shared directory (/)": "<filesystem type='mount'><source dir='/'/><target dir='root'/></filesystem>",
-    "device of the host": "<hostdev mode='subsystem' type='usb'><source><vendor id='1'/></source></hostdev>",
-    "NVDIMM (/etc/shadow)": "<memory model='nvdimm'><source><path>/etc/shadow</path></source></memory>",
-    "socket of the host (/run/s)": "<interface type='vhostuser'><source type='unix' path='/run/s'/></interface>",
-    "script of a NIC (/tmp/x)": "<interface type='ethernet'><script path='/tmp/x'/></interface>",
-    "socket of the host (/run/v)": "<graphics type='vnc'><listen type='socket' socket='/run/v'/></graphics>",
-    "log file (/etc/cron.d/x)": "<serial type='pty'><log file='/etc/cron.d/x'/></serial>",
-    "file, device or socket of the host (/dev/sda)": "<serial type='dev'><source path='/dev/sda'/></serial>",
-    "socket of the host": "<serial type='tcp'><source mode='bind' service='23'/></serial>",
-    "TPM of the host (/dev/tpm0)": "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
-}
-#: The same for the other forms of these devices.
-DEVICES.update({
-    "shared memory": "<shmem name='s'/>",
-    **{
-        f"device of the host (/dev/{name})": part.format(f"/dev/{name}")
-        for name, part in {
-            "n": "<disk type='nvme'><source path='{}'/></disk>",
-            "v": "<disk type='vhostvdpa'><source path='{}'/></disk>",
-            "e": "<input type='evdev'><source dev='{}'/></input>",
-            "p": "<input type='passthrough'><source evdev='{}'/></input>",
-            "d": "<interface type='vdpa'><source dev='{}'/></interface>",
-            "h": "<interface type='hostdev'><source dev='{}'/></interface>",
-        }.items()
-    },
-    "socket of the host (/run/d)": "<disk type='vhostuser'><source path='/run/d'/></disk>",
-    "socket of the host (/run/g)": "<graphics type='vnc' socket='/run/g'/>",
-    "socket of the host (/run/t)": "<tpm><backend type='external'><source type='unix' path='/run/t'/></backend></tpm>",
-    "socket of the host (/run/r)": "<rng><backend model='egd'><source path='/run/r'/></backend></rng>",
-    "script of a NIC (/tmp/y)": "<interface type='ethernet'><downscript path='/tmp/y'/></interface>",
-})  # fmt: skip
-OTHERS = {
-    "memory file": "<memoryBacking><source type='file'/></memoryBacking>",
-    "device tree (/tmp/dtb)": "<os><dtb>/tmp/dtb</dtb></os>",
-    "ACPI table (/tmp/t)": "<os><acpi><table>/tmp/t</table></acpi></os>",
-    "kernel (/boot/vmlinuz)": "<os><kernel>/boot/vmlinuz</kernel></os>",
-    "loader (/tmp/loader)": "<os><loader>/tmp/loader</loader></os>",
-    "loader (/usr/share/../../tmp/loader)": "<os><loader>/usr/share/../../tmp/loader</loader></os>",
-    "security label": "<seclabel type='none'/>",
-    "qemu:commandline": f"<qemu:commandline {QEMU}><qemu:arg value='-s'/></qemu:commandline>",
-}
+from unit.module_utils._drivers.virsh.foreign import LEADING_OUT, MEDIA
+
 HARMLESS = """
 <os><loader>/usr/share/OVMF/OVMF_CODE.fd</loader></os>
 <devices><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <interface type='network'><source network='default'/></interface><serial type='pty'/><graphics type='vnc'/>
+<rng><backend model='random'>/dev/urandom</backend></rng><sound model='ac97'/>
 <disk type='file' device='disk'><source file='/d'/><target dev='vda'/></disk></devices>
 """
-ALL = {**{what: f"<devices>{part}</devices>" for what, part in DEVICES.items()}, **OTHERS}
+ALL = [(what, part if where == "." else f"<{where}>{part}</{where}>") for what, where, part in LEADING_OUT]
 
 
 def _none(_folder):
@@ -72,7 +33,7 @@ def _definition(part):
     return Definition(f"<domain>{part}{devices}</domain>")
 
 
-@pytest.mark.parametrize(("what", "part"), ALL.items(), ids=ALL)
+@pytest.mark.parametrize(("what", "part"), ALL)
 class TestPowers:
     def test_new_one_is_rejected_by_name(self, what, part):
         for present in (None, _definition(HARMLESS)):
@@ -120,6 +81,14 @@ def test_media_from_elsewhere_are_ejected():
     assert host_access.eject_others(asked, None, {"/i"}.__contains__) == ["/b.iso"]
 
 
+@pytest.mark.parametrize(("what", "part"), MEDIA.items())
+def test_medium_of_any_type_is_ejected_unless_the_vm_has_it(what, part):
+    present, asked = (_definition(f"<devices>{part}</devices>") for _ in range(2))
+    assert host_access.eject_others(asked, present, _none) == []
+    assert host_access.eject_others(asked, None, _none) == [what]
+    assert "pvg-theirs" not in asked.text() and "type='file'" in asked.text().replace('"', "'")
+
+
 def test_copy_has_no_floppy_of_its_source():
     """Both would write to it, wherever it is."""
     drives = "<disk device='floppy'><source file='/i/a.img'/><target dev='fda'/></disk><disk device='floppy'/>"
@@ -161,3 +130,17 @@ def test_files_beside_images_are_only_read_or_new(tmp_path):
         host_access.check_host_access("web", definition, None, has_images)
     assert f"kernel ({tmp_path}/k), initrd ({tmp_path}/i), " in host_access.remove_host_access(definition, _none)
     assert "cmdline" not in definition.text()
+
+
+@pytest.mark.parametrize(
+    ("template", "present", "is_kept"),
+    [("/etc/shadow", "", False), ("/etc/own", "/etc/own", True), ("/usr/share/OVMF/VARS.fd", "", True)],
+)
+def test_template_of_the_nvram_is_one_of_a_package_or_that_of_the_vm(template, present, is_kept):
+    """libvirt copies it to a file that the guest reads."""
+    text = "<domain><os><nvram type='block' template='{}'><source dev='/dev/sda'/></nvram></os><devices/></domain>"
+    asked, stored = (Definition(text.format(one)) for one in (template, present))
+    host = SimpleNamespace(storage=SimpleNamespace(folder="/i"), default_folder="/i", all_definitions=list)
+    restore._adapt(host, asked, None, {None: "/i/new"}, None, stored)
+    (nvram,) = asked.root.iter("nvram")
+    assert (nvram.text, nvram.attrib, len(nvram)) == ("/i/new", {"template": template} if is_kept else {}, 0)
