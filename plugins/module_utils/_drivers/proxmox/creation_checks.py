@@ -33,6 +33,7 @@ from .settings.disks import (
     volumes_of,
 )
 from .settings.firmware import STATE_STORAGES
+from .settings.hardware import AUTO
 from .settings.iso import check_iso, iso_name
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
