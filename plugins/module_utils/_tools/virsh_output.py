@@ -40,32 +40,6 @@ class Versions(Frozen):
     hypervisor: str | None
 
 
-class DomainCapabilities(Frozen, eq=False):
-    """What QEMU and its host support for one machine type; each but ``secure_boot`` is a set of libvirt's terms."""
-
-    firmwares: frozenset
-    secure_boot: bool
-    tpm_backends: frozenset
-    displays: frozenset
-    cpu_models: frozenset
-
-
-def domain_capabilities(text):
-    """``domcapabilities``: XML with an enum for each supported choice."""
-    root = ET.fromstring(text)
-
-    def words(path, name):
-        return frozenset(value.text for value in root.findall(f"{path}[@supported='yes']/enum[@name='{name}']/value"))
-
-    return DomainCapabilities(
-        firmwares=words("os", "firmware"),
-        secure_boot="yes" in words("os/loader", "secure"),
-        tpm_backends=words("devices/tpm", "backendModel"),
-        displays=words("devices/graphics", "type"),
-        cpu_models=frozenset(model.text for model in root.findall("cpu/mode[@name='custom']/model")),
-    )
-
-
 def host_architecture(text):
     """``capabilities``: the architecture of the host in libvirt's terms; None if it is not reported."""
     return ET.fromstring(text).findtext("host/cpu/arch")

@@ -64,10 +64,32 @@ REMEDIES = (
         "KVM does not work on this host, although /dev/kvm exists, for example because the host is a VM itself: create"
         " the VM with virt_type: qemu and cpus: 1.",
     ),
-    (("Unable to find any firmware",), "Install UEFI firmware on the host: package ovmf or edk2-ovmf."),
+    (
+        ("Unable to find any firmware", "Unable to find 'efi' firmware"),
+        "Install UEFI firmware on the hypervisor: ovmf (Debian, Ubuntu, Alpine), edk2-ovmf (Fedora, RHEL, Arch) or"
+        " qemu-ovmf-x86_64 (SUSE); for arm64 qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL, Arch),"
+        " qemu-uefi-aarch64 (SUSE) or aavmf (Alpine). Use the machine type q35 for secure_boot, and virt for arm64"
+        " (native: os/type@machine).",
+    ),
+    (
+        ("does not support machine type", "No PCI buses available"),
+        "Use the machine type q35, and virt for arm64 (native: os/type@machine), or omit it.",
+    ),
     (
         ("TPM version '...' is not supported", "Unable to find 'swtpm'"),
-        "Install a TPM emulator on the host: packages swtpm and swtpm-tools.",
+        "Install a TPM emulator on the hypervisor (packages swtpm and swtpm-tools), or omit tpm.",
+    ),
+    (
+        ("graphics are not supported with this QEMU",),
+        "Use another display.type, or install what it needs, such as qemu-system-modules-spice of Debian 13.",
+    ),
+    (
+        ("unknown watchdog model 'itco'", "itco model of watchdog is only part of q35"),
+        "Set watchdog.model: i6300esb. The model itco requires libvirt 9.1 and the machine type q35.",
+    ),
+    (
+        ("cannot translate CPU model", "Unknown CPU model"),
+        "Set native: cpu/model to a model that virsh domcapabilities --arch x86_64 (aarch64 for arm64) lists.",
     ),
     (
         ("swtpm",),

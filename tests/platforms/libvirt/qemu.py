@@ -153,7 +153,7 @@ class Platform(Libvirt):
             Refused(
                 "another architecture", {**change, "architecture": "arm64"}, (known, "delete the VM yourself first")
             ),
-            Refused("no secure boot", {**made, **secure, **pc}, (new, "pc", "q35")),
+            Refused("no secure boot", {**made, **secure, **pc}, (new, "secure_boot", "q35")),
             Refused(
                 "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
             ),

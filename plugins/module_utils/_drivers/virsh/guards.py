@@ -33,7 +33,7 @@ from .settings.cdroms import BUSES
 from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
 from .settings.firmware import is_by_files, nvram_of
-from .settings.hardware import CHECKED, check_hardware
+from .settings.hardware import CHECKED, check_hardware, check_reset
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum
 from .settings.networks import check_networks
 from .settings.nvram import check_nvram
@@ -157,8 +157,8 @@ GUARDS = (
     Guard((), _check_possible_snapshots, "a VM that should have snapshots has none"),
     StepGuard(("create",), _check_architecture, "a new VM has no emulator, or its firmware does not read its disks"),
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
-    # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
-    Guard(CHECKED, check_hardware, "the host or the machine type lacks the hardware"),
+    StepGuard(("create", *CHECKED), check_hardware, "QEMU does not start a VM with this hardware"),
+    StepGuard(("start", "reset"), check_reset, "a VM is stopped, and its NVRAM cannot be reset"),
     Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
     StepGuard(("suspend", "snapshot"), check_memory, "the memory of a VM with a device of the host cannot be saved"),
     StepGuard(("create",), check_nvram, "the NVRAM cannot be made, or has other content"),

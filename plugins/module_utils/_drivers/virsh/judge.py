@@ -14,13 +14,14 @@ import os
 import xml.etree.ElementTree as ET
 from typing import Any, Optional
 
-from ..._core.errors import PolyvirtError, Refused
+from ..._core.errors import PolyvirtError, Refused, remedy_for
 from ..._core.frozen import Mutable, field
 from ..._kit.native_paths import check_stored
 from ..._ports import files
 from ..._tools.domain_xml import Definition
 from ..._tools.qemu_devices import lacking, unusual_devices
 from ..._tools.virsh import TEST_DRIVER, Virsh, cannot_say
+from ..._tools.virsh_remedies import REMEDIES
 from .rehearsal import final_definition, observed
 from .settings.disk_limits import check_limits
 from .settings.native import same_native
@@ -240,7 +241,7 @@ def _conclude(case, reason, reason_of_stored):
     options = f" {', '.join(fields)}:" if fields else ""
     case.error = Refused(
         f"{case.name}:{options} the definition that this task would store is rejected: {reason}.",
-        "Correct the option or the path of native that sets this.",
+        remedy_for(REMEDIES, reason) or "Correct the option or the path of native that sets this.",
     )
 
 

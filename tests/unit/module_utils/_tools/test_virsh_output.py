@@ -121,31 +121,6 @@ def test_network_names():
     assert virsh_output.names("default\nisolated1\n\n") == ["default", "isolated1"]
 
 
-def capabilities(machine, *replacements):
-    text = (RECORDED / f"domcapabilities-{machine}.xml").read_text(encoding="utf-8")
-    for old, new in replacements:
-        assert old in text, old
-        text = text.replace(old, new)
-    return virsh_output.domain_capabilities(text)
-
-
-def test_domain_capabilities_of_a_machine_type():
-    found = capabilities("q35")
-    assert (found.firmwares, found.secure_boot) == ({"efi"}, True)
-    assert found.tpm_backends == {"passthrough", "emulator", "external"}
-    assert {"vnc", "spice"} < found.displays
-
-
-def test_older_machine_type_has_no_secure_boot():
-    assert (capabilities("pc").firmwares, capabilities("pc").secure_boot) == ({"efi"}, False)
-
-
-def test_unsupported_capabilities_are_empty():
-    found = capabilities("q35", ("<tpm supported='yes'>", "<tpm supported='no'>"))
-    assert (found.tpm_backends, found.firmwares) == (frozenset(), {"efi"})
-    assert capabilities("q35", ("<loader supported='yes'>", "<loader supported='no'>")).secure_boot is False
-
-
 def test_columns_of_leases():
     text = (
         " 2026-11-26 01:40:11   52:54:00:5e:8a:01   ipv4       192.168.157.44/24   guest      01:52:54:00:5e:8a:01\n"

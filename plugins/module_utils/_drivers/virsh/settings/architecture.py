@@ -45,7 +45,6 @@ class Architecture(Frozen, eq=False):
     video: str
     tpm: Optional[str]
     emulators: str
-    firmwares: str
     firmware: str = ""
     has_smm: bool = True
     plugs_cpus: bool = True
@@ -77,7 +76,6 @@ AMD64 = Architecture(
     tpm="tpm-crb",
     emulators="qemu-system-x86 (Debian, Ubuntu, Arch), qemu-system-x86-core (Fedora), qemu-x86 (SUSE) or"
     " qemu-system-x86_64 (Alpine)",
-    firmwares="ovmf (Debian, Ubuntu, Alpine), edk2-ovmf (Fedora, RHEL, Arch) or qemu-ovmf-x86_64 (SUSE)",
 )
 ARM64 = Architecture(
     name="arm64",
@@ -102,8 +100,6 @@ ARM64 = Architecture(
     tpm=None,
     emulators="qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora), qemu-arm (SUSE) or"
     " qemu-system-aarch64 (Arch, Alpine)",
-    firmwares="qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL, Arch), qemu-uefi-aarch64 (SUSE) or aavmf"
-    " (Alpine)",
     firmware="uefi",
     has_smm=False,
     plugs_cpus=False,

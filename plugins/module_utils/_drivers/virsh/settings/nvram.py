@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 
-from ...._core.errors import Refused, Unsupported
+from ...._core.errors import Refused, Unsupported, remedy_for
 from ...._core.model import NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -62,7 +62,7 @@ def find_firmware(arch, machine, secure_boot):
 def _firmware_of(name, arch, machine, secure_boot):
     found = find_firmware(arch, machine, secure_boot)
     if found is None:
-        raise _no_firmware(name)
+        raise _no_firmware(name, machine, secure_boot)
     return found
 
 
@@ -174,13 +174,16 @@ def check_nvram(driver, plan, one):
         raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
 
 
-def _no_firmware(name):
+def _no_firmware(name, machine, secure_boot):
     from ...._tools.qemu_firmware import FOLDERS
+    from ...._tools.virsh_remedies import REMEDIES
 
+    install = remedy_for(REMEDIES, "Unable to find any firmware")
+    option, what = ("secure_boot", " with Secure Boot") if secure_boot else ("firmware", "")
     return Unsupported(
-        f"{name}: nvram_format: no UEFI firmware for this machine type is described below"
-        f" {' or '.join(FOLDERS)}, so its NVRAM cannot be created as qcow2.",
-        "Install ovmf or edk2-ovmf (arm64: qemu-efi-aarch64 or edk2-aarch64), or set nvram_format: raw.",
+        f"{name}: {option}: no UEFI firmware{what} for the machine type {machine} is described below"
+        f" {' or '.join(FOLDERS)}.",
+        f"{install} If libvirt has firmware of its own, set nvram_format: raw.",
     )
 
 

@@ -9,6 +9,7 @@ Which definitions libvirt rejects is shown on the real one: ``tests/suite/test_j
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,31 @@ def test_another_reason_for_the_stored_definition_is_an_error(tmp_path, monkeypa
     judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
     with pytest.raises(Refused, match="new reason"):
         judge.check(plan)
+
+
+#: {what libvirt says, of 9.0 and 11.3: the remedy}
+REMEDIES = {
+    "operation failed: Unable to find any firmware to satisfy 'efi'": "Install UEFI firmware .* q35 for secure_boot",
+    "operation failed: Unable to find 'efi' firmware that is compatible with the current": "Install UEFI firmware",
+    "unsupported configuration: TPM version '2.0' is not supported": "swtpm and swtpm-tools.*, or omit tpm",
+    "unsupported configuration: spice graphics are not supported with this QEMU": "Use another display.type",
+    "unsupported configuration: unknown watchdog model 'itco'": r"watchdog.model: i6300esb\. .* libvirt 9\.1",
+    "unsupported configuration: itco model of watchdog is only part of q35 machine": "model: i6300esb.* type q35",
+    "XML error: No PCI buses available": "Use the machine type q35",
+    "unsupported configuration: Emulator '/x' does not support machine type 'q35'": "virt for arm64",
+    "internal error: Unknown CPU model Nosuch": "cpu/model to a model that virsh domcapabilities",
+    # It begins like the text of a call that is missing.
+    "this function is not supported by the connection driver: cannot translate CPU model Haswell to a supported model":
+    "cpu/model to a model that virsh domcapabilities --arch .*aarch64",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "remedy"), REMEDIES.items())
+def test_remedy_is_that_of_the_reason(tmp_path, monkeypatch, reason, remedy):
+    judge, (plan,) = judged(JudgingVirsh(lambda text: reason * ("changed" in text)), tmp_path, monkeypatch, change())
+    with pytest.raises(Refused, match=f"m1: description: .* is rejected: {reason}") as raised:
+        judge.check(plan)
+    assert re.search(remedy, raised.value.remedy)
 
 
 @pytest.mark.parametrize(

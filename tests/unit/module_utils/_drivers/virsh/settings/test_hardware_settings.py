@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import (
     read_rtc,
@@ -19,7 +18,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.trait
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
-from unit.module_utils._drivers.virsh.settings.test_hardware import changing, check, creating
 
 ITCO, OTHER = "<watchdog model='itco' action='reset'/>", "<watchdog model='i6300esb' action='pause'/>"
 NORMALIZE = virsh_traits("QEMU", "9.0.0", local=True).normalize
@@ -61,18 +59,6 @@ def test_one_value_keeps_the_other():
 )
 def test_new_watchdog_has_defaults(found, normalized):
     assert NORMALIZE(Vm("a", config={"watchdog": found}), {"watchdog": {"action": "none"}})["watchdog"] == normalized
-
-
-def test_itco_needs_libvirt_9_1_and_q35(tmp_path):
-    itco = changing(change("model", "itco"))
-    check(tmp_path, changing(change("model", "i6300esb")))
-    check(tmp_path, itco, library="9.1.0")
-    of_distribution = {"os/type@machine": "pc-q35-rhel9.4.0"}
-    check(tmp_path, creating(watchdog={"model": "itco"}, native=of_distribution), library="9.1.0")
-    with pytest.raises(Unsupported, match=r"web: watchdog.model: itco requires libvirt 9\.1 or later. Use .* i6300esb"):
-        check(tmp_path, itco)
-    with pytest.raises(Refused, match=r"web: watchdog.model: itco is part of the machine type q35, and the VM has pc"):
-        check(tmp_path, itco, more=[("pc-q35-7.2", "pc-i440fx-7.2")], library="9.1.0")
 
 
 @pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])

@@ -155,8 +155,10 @@ def check(host, name, config):
 def test_host_without_firmware_is_rejected(host):
     for file in host.firmware.iterdir():
         file.unlink()
-    with pytest.raises(Unsupported, match=r"web: .* Install ovmf .* set nvram_format: raw"):
-        check(host, "web", {"nvram_format": "qcow2"})
+    error = r"web: {} for the machine type q35 .* Install UEFI firmware .* set nvram_format: raw"
+    for config, what in (({}, "firmware: no UEFI firmware"), ({"secure_boot": True}, "secure_boot: .* Secure Boot")):
+        with pytest.raises(Unsupported, match=error.format(what)):
+            check(host, "web", {"nvram_format": "qcow2", **config})
 
 
 def test_file_of_somebody_else_is_rejected(host, tmp_path):
