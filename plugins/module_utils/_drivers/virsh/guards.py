@@ -9,7 +9,7 @@ What libvirt itself rejects when it is asked, without a change, is in judge.py.
 from __future__ import annotations
 
 from ..._core.errors import Refused
-from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, Change, SnapshotRequest
+from ..._core.model import NEVER, PAUSED, RUNNING, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
 from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
@@ -123,17 +123,6 @@ def _check_judged(driver, plan):
     return driver.judge.check(plan) if driver.hypervisor == "QEMU" else ()
 
 
-def _check_rom(driver, plan, one):
-    check_rom(driver, plan.after.name, one.vm.config)
-
-
-def _check_running_limits(driver, plan, one):
-    if one.vm.active is not None and any(change.attribute in LIMITS and change.cost == LIVE for change in one.changes):
-        _stored, running = driver.definitions_to_change(one.vm)
-        if running is not None:
-            check_running_limits(one.vm, running, one.changes)
-
-
 def _check_kept(driver, plan, one):
     """Reject changes that would lose what no option describes: the encryption of a disk, firmware by files."""
     vm, grown = one.vm, [change.key for change in one.changes if change.kind == "disks.size"]
@@ -162,10 +151,10 @@ GUARDS = (
     Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
     StepGuard(("suspend", "snapshot"), check_memory, "the memory of a VM with a device of the host cannot be saved"),
     StepGuard(("create",), check_nvram, "the NVRAM cannot be made, or has other content"),
-    StepGuard(("networks.add",), _check_rom, "QEMU lacks the file for a NIC, and does not start"),
+    StepGuard(("create", "networks.add"), check_rom, "QEMU lacks the file for a NIC, and does not start"),
     StepGuard(("disks.add",), check_slots, "a disk is attached where a drive or another disk is"),
     StepGuard(("disks",), check_running_disks, "libvirt changes another file, which the running VM has at the slot"),
-    StepGuard(_DISK_LIMITS, _check_running_limits, "the running VM rejects a limit that is stored already"),
+    StepGuard(_DISK_LIMITS, check_running_limits, "the running VM rejects a limit that is stored already"),
     StepGuard(("disks.size", "secure_boot"), _check_kept, "an encrypted disk or the NVRAM is lost"),
     StepGuard(tuple(MEMORY_CPUS), _check_own_maxima, "libvirt stores another number than the topology allows"),
     StepGuard(tuple(SNAPSHOT_VERBS), check_snapshot, "a snapshot is lost, or a restore stops half-way"),

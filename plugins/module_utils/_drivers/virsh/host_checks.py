@@ -53,7 +53,7 @@ def _is_elsewhere(driver):
 
 def missing_disks(driver, plan):
     """Name disks of a VM to be deleted that are not found: their file system may not be mounted, and they remain."""
-    if _is_elsewhere(driver) or all(step.verb != "delete" for step in plan.steps):
+    if _is_elsewhere(driver):
         return []
     paths = [one.path for one in plan.before.files if one.role == "disk" and one.path.startswith("/")]
     missing = [path for path in paths if not files.exists(path) and path not in making_of(plan.before.mark or {})]
@@ -141,7 +141,7 @@ def check_memory_of_host(driver, plan):
 
 def memory_warnings(driver, plan):
     """Return a warning if the plan starts a VM that is larger than the RAM of the host."""
-    if _is_elsewhere(driver) or not _starts(plan):
+    if _is_elsewhere(driver):
         return []
     needed, (ram, _swap) = plan.after.config.get("memory") or 0, _memory_of_host()
     if not ram or needed <= ram:

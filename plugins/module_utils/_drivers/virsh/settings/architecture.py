@@ -256,16 +256,14 @@ def check_architecture(driver, name, config):
             f" {', '.join(sorted(types))}.",
             "Omit virt_type.",
         )
-    if config.get("networks"):
-        check_rom(driver, name, config)
 
 
-def check_rom(driver, name, config):
+def check_rom(driver, plan, one):
     """Raise Refused if QEMU would not start a VM that gets a NIC."""
-    row = row_of(config)
-    if row is ARM64 and driver.is_from_debian and not any(files.exists(f"{folder}/{_ROM}") for folder in _ROM_FOLDERS):
+    config, has_rom = plan.after.config, any(files.exists(f"{folder}/{_ROM}") for folder in _ROM_FOLDERS)
+    if row_of(config) is ARM64 and config.get("networks") and driver.is_from_debian and not has_rom:
         raise Refused(
-            f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
+            f"{plan.after.name}: networks: QEMU needs {_ROM} for a NIC of {ARM64.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",
         )
 
@@ -290,8 +288,7 @@ def architecture_warnings(driver, plan):
             f"{plan.after.name}: architecture: {row.name} is emulated on this {driver.host_architecture} host, which is"
             " many times slower than a VM of its own architecture."
         )
-    is_set = is_new or any(change.field == "memory" for step in plan.steps for change in step.changes)
-    if is_set and memory and memory < row.least_memory:
+    if memory and memory < row.least_memory:
         found.append(
             f"{plan.after.name}: memory: {human_size(memory)} may be too small for the firmware of {row.name}, which"
             f" then stops without a message. Set at least {human_size(row.least_memory)}."

@@ -70,10 +70,12 @@ def _check_limits(name, disk, remedy):
         check_limit(f"{name}: disks.{target_of(disk)}.{option}", limit, _tuned(disk), remedy)
 
 
-def check_running_limits(vm, running, changes):
-    """Raise Refused if the running VM (its definition) would not take a limit, because of other values of the disk."""
+def check_running_limits(driver, plan, one):
+    """Raise Refused if the running VM would not take a limit, because of other values of the disk."""
+    vm, changes = one.vm, [change for change in one.changes if change.attribute in LIMITS and change.cost == LIVE]
+    _stored, running = driver.definitions_to_change(vm) if changes and vm.active is not None else (None, None)
     for change in changes:
-        disk = disk_at(running, change.key) if change.attribute in LIMITS and change.cost == LIVE else None
+        disk = disk_at(running, change.key) if running is not None else None
         if disk is not None:
             limit = LIMITS[change.attribute]
             found = {**_tuned(disk), limit.name: change.new}

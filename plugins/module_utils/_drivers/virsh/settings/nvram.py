@@ -50,19 +50,23 @@ def _cost(vm, change):
     return POWER_OFF if change.old else NEXT_BOOT
 
 
-def find_firmware(arch, machine, secure_boot):
-    """The Firmware of this host for a machine type, or None."""
-    from ...._tools import qemu_firmware
-
-    paths = {name: os.path.join(folder, name) for folder in qemu_firmware.FOLDERS for name in files.entries(folder)}
-    texts = (files.read(path) for name, path in sorted(paths.items()) if name.endswith(".json"))
-    return qemu_firmware.choose(texts, arch, versioned_machine(machine), bool(secure_boot))
-
-
 def _firmware_of(name, arch, machine, secure_boot):
-    found = find_firmware(arch, machine, secure_boot)
+    """The Firmware of this host for a machine type."""
+    from ...._tools import qemu_firmware
+    from ...._tools.virsh_remedies import REMEDIES
+
+    places = qemu_firmware.FOLDERS
+    paths = {file: os.path.join(folder, file) for folder in places for file in files.entries(folder)}
+    texts = (files.read(path) for file, path in sorted(paths.items()) if file.endswith(".json"))
+    found = qemu_firmware.choose(texts, arch, versioned_machine(machine), bool(secure_boot))
     if found is None:
-        raise _no_firmware(name, machine, secure_boot)
+        option, what = ("secure_boot", " with Secure Boot") if secure_boot else ("firmware", "")
+        install = remedy_for(REMEDIES, "Unable to find any firmware")
+        raise Unsupported(
+            f"{name}: {option}: no UEFI firmware{what} for the machine type {machine} is described below"
+            f" {' or '.join(places)}.",
+            f"{install} If libvirt has firmware of its own, set nvram_format: raw.",
+        )
     return found
 
 
@@ -172,19 +176,6 @@ def check_nvram(driver, plan, one):
     path = driver.storage.nvram_path(name, config.get("secure_boot"), QCOW2)
     if files.exists(path) and not driver.storage.has_content_of(path, {"format": QCOW2}, _image_of(firmware)):
         raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
-
-
-def _no_firmware(name, machine, secure_boot):
-    from ...._tools.qemu_firmware import FOLDERS
-    from ...._tools.virsh_remedies import REMEDIES
-
-    install = remedy_for(REMEDIES, "Unable to find any firmware")
-    option, what = ("secure_boot", " with Secure Boot") if secure_boot else ("firmware", "")
-    return Unsupported(
-        f"{name}: {option}: no UEFI firmware{what} for the machine type {machine} is described below"
-        f" {' or '.join(FOLDERS)}.",
-        f"{install} If libvirt has firmware of its own, set nvram_format: raw.",
-    )
 
 
 def reset_qcow2(driver, definition, name):

@@ -51,9 +51,7 @@ def _nic_types(vm, requested):
 
 def check_passt(driver, plan):
     """Fail if passt is required and not installed, because the VM would not start."""
-    forwards = plan.after.config.get("port_forwards")
-    is_changed = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
-    if forwards and (is_changed or any(step.verb == "create" for step in plan.steps)):
+    if plan.after.config.get("port_forwards"):
         driver.commands.find("passt", _INSTALL)
 
 

@@ -124,7 +124,6 @@ def test_more_memory_than_host_has_is_rejected(tmp_path, monkeypatch):
     [
         (START, 8, "qemu:///system", 7, True),
         (START, 7, "qemu:///system", 7, False),
-        (CREATE, 8, "qemu:///system", 7, False),
         (START, 8, "qemu+ssh://other/system", 7, False),
         (START, 8, "qemu:///system", 0, False),
     ],

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Policy, Request, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
@@ -24,6 +25,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.trait
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_output
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
+from unit.module_utils._drivers.claimed import run_guard
 from unit.module_utils._drivers.virsh.answers import CAPABILITIES, UUID, FakeVirsh, driver_of, recorded
 
 GIB = 1 << 30
@@ -290,15 +292,19 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
     monkeypatch.setattr(architecture.files, "exists", lambda path: path == "/etc/debian_version" or path in found)
     config = {"architecture": "arm64", "networks": {"0": {}}}
     with pytest.raises(Refused, match=r"efi-virtio.rom for a NIC of arm64, .* Install ipxe-qemu"):
-        architecture.check_architecture(driver(tmp_path), "web", config)
+        _check_rom(tmp_path, config)
     for other in ({**config, "networks": {}}, {**config, "architecture": "amd64"}):
-        architecture.check_architecture(driver(tmp_path), "web", other)
+        _check_rom(tmp_path, other)
     # Also for a NIC that an existing VM gets.
     added = Step("configure", changes=(Change("networks", None, {"type": "user"}, key="0"),))
     with pytest.raises(Refused, match=r"web: networks: QEMU needs efi-virtio.rom"):
-        check_plan(driver(tmp_path), Plan(EXISTING, EXISTING, segments=((added,),)))
+        check_plan(driver(tmp_path), Plan(EXISTING, simulate(EXISTING, [added]), segments=((added,),)))
     found.append("/usr/lib/ipxe/qemu/efi-virtio.rom")
-    architecture.check_architecture(driver(tmp_path), "web", config)
+    _check_rom(tmp_path, config)
+
+
+def _check_rom(folder, config):
+    run_guard(architecture.check_rom, driver(folder), Vm("web", config=config), creating(config))
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import disk_limits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
     disk_element,
     read_disks,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+
+from unit.module_utils._drivers.claimed import run_guard
 
 VM = Vm("m 1", id="uuid", power="running", active={"disks": {"vda": {}}})
 
@@ -93,9 +97,13 @@ def test_size_of_operations_needs_their_limit():
 
 def test_limit_that_the_running_vm_does_not_take_is_rejected():
     running = definition(("total_bytes_sec", 9), ("total_bytes_sec_max", 9))
+    driver = SimpleNamespace(definitions_to_change=lambda vm: (None, running))
+
+    def check(change):
+        run_guard(disk_limits.check_running_limits, driver, VM, Step("configure", changes=(change,)))
+
     with pytest.raises(Refused, match=r"m 1: disks.vda.bandwidth_limit of the running VM: the disk has") as raised:
-        disk_limits.check_running_limits(VM, running, [limit("bandwidth_limit", 10)])
+        check(limit("bandwidth_limit", 10))
     assert "virsh blkdeviotune 'm 1' vda --live --total-bytes-sec-max 0" in raised.value.remedy
-    disk_limits.check_running_limits(VM, running, [limit("bandwidth_limit", 9)])
-    disk_limits.check_running_limits(VM, running, [limit("bandwidth_limit", 10, NEXT_BOOT)])
-    disk_limits.check_running_limits(VM, running, [limit("iops_limit", 10)])
+    for other in (limit("bandwidth_limit", 9), limit("bandwidth_limit", 10, NEXT_BOOT), limit("iops_limit", 10)):
+        check(other)
