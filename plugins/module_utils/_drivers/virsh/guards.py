@@ -11,7 +11,6 @@ from __future__ import annotations
 from ..._core.errors import Refused
 from ..._core.model import NEVER, PAUSED, RUNNING, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
-from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
 from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
 from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
@@ -26,7 +25,7 @@ from .host_checks import (
 )
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
-from .rehearsal import observed
+from .rehearsal import definition_before, observed
 from .settings.addresses import check_addresses
 from .settings.architecture import architecture_warnings, check_architecture, check_buses, check_rom, row_of
 from .settings.cdroms import BUSES
@@ -88,22 +87,14 @@ def _check_architecture(driver, plan, one):
 
 
 def _check_files(driver, plan, released):
-    needed = VirshFiles(driver, plan)
-    check_files(needed, driver.space, released)
-    if needed.cloned is not None:  # The definition that is cloned has been read with its files.
-        _check_maxima([needed.cloned], [change for one in planned(plan) for change in one.step.changes])
+    check_files(VirshFiles(driver, plan), driver.space, released)
 
 
-def _check_own_maxima(driver, plan, one):
-    if plan.before.id is not None:
-        _check_maxima(driver.definitions_of(one.vm), one.step.changes)
-
-
-def _check_maxima(definitions, changes):
-    for change in changes:
-        if change.field in MEMORY_CPUS:
-            for definition in definitions:
-                check_fixed_maximum(definition, change)
+def _check_maxima(driver, plan, one):
+    if one.vm.id is not None:  # Else this task creates the VM that is cloned.
+        definition = definition_before(driver, plan)
+        for change in (change for change in one.changes if change.field in MEMORY_CPUS):
+            check_fixed_maximum(definition, change)
 
 
 def _check_seed(driver, plan):
@@ -156,7 +147,7 @@ GUARDS = (
     StepGuard(("disks",), check_running_disks, "libvirt changes another file, which the running VM has at the slot"),
     StepGuard(_DISK_LIMITS, check_running_limits, "the running VM rejects a limit that is stored already"),
     StepGuard(("disks.size", "secure_boot"), _check_kept, "an encrypted disk or the NVRAM is lost"),
-    StepGuard(tuple(MEMORY_CPUS), _check_own_maxima, "libvirt stores another number than the topology allows"),
+    StepGuard(tuple(MEMORY_CPUS), _check_maxima, "libvirt stores another number than the topology allows"),
     StepGuard(tuple(SNAPSHOT_VERBS), check_snapshot, "a snapshot is lost, or a restore stops half-way"),
     Guard(("create", "shared_folders"), check_shares, "the host cannot share the directory"),
     Guard(("create", "start", "restore", "devices"), check_devices, "the host cannot give the VM a device"),

@@ -68,7 +68,6 @@ class VirshFiles(LocalFiles):
     def __init__(self, driver, plan):
         super().__init__(driver, plan, files)
         #: The definition of the clone before any change.
-        self.cloned = None
         self._is_new = any(step.verb in ("create", "clone") for step in plan.steps)
 
     def new_files(self, one):
@@ -149,15 +148,14 @@ class VirshFiles(LocalFiles):
             return
         original = Original.read(self.driver, source, requested.get("snapshot"))
         check_original(self.name, source, original, requested)
-        self.cloned, linked = original.definition, requested["linked"]
-        for disk in disks_to_copy(self.cloned):
+        cloned, linked = original.definition, requested["linked"]
+        for disk in disks_to_copy(cloned):
             details = {**original.image(disk, linked), "owner": source.name}
             entry = {"format": source_format(disk)}
             yield Needed(COPIED, "clone.source", details["source"], target_of(disk), entry, linked, details=details)
-        nvram = nvram_image(self.cloned) if read_firmware(self.cloned) == "uefi" else None
+        nvram = nvram_image(cloned) if read_firmware(cloned) == "uefi" else None
         if nvram:
             yield Needed(READ, "clone.source", nvram["source"], "firmware", details=nvram)
-        self.cloned.set("name", self.name)
 
     def image(self, item):
         details, storage = item.details or {}, self.driver.storage

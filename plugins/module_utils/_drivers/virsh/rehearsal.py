@@ -59,7 +59,7 @@ def final_definition(driver, plan):
         elif step.verb == "clone":
             if step.arguments["source"].id not in driver.seen.definitions:
                 return None  # This task creates the source.
-            definition = _before(driver, plan)
+            definition = definition_before(driver, plan)
         elif step.verb == "configure":
             definition = definition or observed(driver, plan.before.id)
             remove_seed_drives(definition, step.arguments.get(ANSWER_MEDIA, ()))
@@ -101,7 +101,7 @@ def _created(driver, name, step, config):
 
 
 def _changed(driver, plan, changes):
-    return _rehearse(driver, plan, _before(driver, plan), changes)
+    return _rehearse(driver, plan, definition_before(driver, plan), changes)
 
 
 def _rehearse(driver, plan, definition, changes):
@@ -110,8 +110,8 @@ def _rehearse(driver, plan, definition, changes):
     return definition
 
 
-def _before(driver, plan):
-    """The definition that the plan changes; a clone begins with that of its source."""
+def definition_before(driver, plan):
+    """Return the definition that the plan changes; a clone begins with that of its source."""
     clone = next((step for step in plan.steps if step.verb == "clone"), None)
     if clone is None:
         return observed(driver, plan.before.id)

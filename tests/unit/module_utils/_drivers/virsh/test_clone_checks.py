@@ -43,11 +43,12 @@ def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
         assert {words[0] for words in rich.virsh.done} <= {"dumpxml", "list", "snapshot-dumpxml"}
 
 
-@pytest.mark.parametrize(("size", "is_rejected"), [(2, True), (1, False)])
-def test_memory_of_a_clone_is_checked_with_the_numa_cells_of_its_source(rich, size, is_rejected):
+@pytest.mark.parametrize(("size", "is_known", "is_rejected"), [(2, True, True), (1, True, False), (2, False, False)])
+def test_memory_of_a_clone_is_checked_with_the_numa_cells_of_its_source(rich, size, is_known, is_rejected):
+    """A source that the same task creates is not known in check mode."""
     rich.replace("</cpu>", "<numa><cell id='0' cpus='0' memory='524288' unit='KiB'/></numa></cpu>")
     creation = {"clone": {"source": "rich", "snapshot": None, "linked": False}}
-    arguments = {"creation": creation, "source": rich.vm, "config": {}, "power": "stopped"}
+    arguments = {"creation": creation, "source": rich.vm if is_known else Vm("rich"), "config": {}, "power": "stopped"}
     change = Change("memory", 1, size * rich.definition.max_memory)
     steps = (Step("clone", arguments=arguments), Step("configure", changes=(change,)))
     plan = Plan(Vm.absent("copy"), Vm("copy"), segments=(steps,))

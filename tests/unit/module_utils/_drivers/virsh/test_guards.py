@@ -91,6 +91,18 @@ def test_limit_that_the_running_vm_does_not_take_is_rejected(tmp_path):
             check_plan(driver, Plan(vm, vm, segments=((Step("configure", changes=(limit,)),),)))
 
 
+def test_topology_of_the_next_start_limits_cpus(tmp_path):
+    topology = "</vcpu><cpu><topology sockets='1' dies='1' cores='1' threads='1'/></cpu>"
+    plain, fixed = machine_xml(), machine_xml(("</vcpu>", topology))
+    vm = Vm("m1", id=UUID, power="running", config={"cpus": 1}, active={"cpus": 1})
+    step = Step("configure", changes=(Change("cpus", 1, 3, cost=NEXT_BOOT),))
+    for stored, running, is_rejected in ((plain, fixed, False), (fixed, plain, True)):
+        driver = driver_of(StoringVirsh(UUID, stored, running.replace("<domain", "<domain id='1'", 1)), tmp_path)
+        driver.hypervisor = "TEST"
+        with pytest.raises(Refused, match="its CPU topology allows 1 CPU") if is_rejected else nullcontext():
+            check_plan(driver, Plan(vm, vm, segments=((step,),)))
+
+
 RAW = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
 EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]
 
