@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host or a machine type lacks: the real libvirt says so in check mode, and the task names what to do."""
+"""What the host, a machine type or a topology lacks: the task is rejected in check mode, and names what to do."""
 
 from __future__ import annotations
 
@@ -59,3 +59,13 @@ def _hidden(path):
         yield
     finally:
         subprocess.run(["umount", path], check=True)
+
+
+def test_topology_of_a_running_vm_does_not_limit_its_next_start(qemu, carry):
+    qemu.clean()
+    topology = {f"cpu/topology@{name}": value for name, value in {"sockets": "2", "cores": "1", "threads": "1"}.items()}
+    agree(qemu, carry, {**qemu.creation, "disks": _DISKS, "cpus": 2, "native": topology})
+    rejected(qemu, carry, {"cpus": 3}, "topology")
+    qemu.move(NAME, RUNNING)
+    agree(qemu, carry, {"native": {"cpu/topology": None}})
+    agree(qemu, carry, {"cpus": 3})
