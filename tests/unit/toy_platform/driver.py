@@ -31,7 +31,7 @@ class ToyDriver:
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        from unit.toy_platform.checks import check_plan
+        from unit.toy_platform.guards import check_plan
 
         check_plan(self, plan)
 

@@ -117,5 +117,5 @@ def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind, ve
 @pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, ProxmoxDriver, HyperVDriver])
 def test_platforms_name_their_files_alike(kind):
     package = kind.__module__.rpartition(".")[0]
-    for name in ("traits", "observe", "checks", "settings.disks", "settings.networks", "settings.native"):
+    for name in ("traits", "observe", "guards", "settings.disks", "settings.networks", "settings.native"):
         import_module(f"{package}.{name}")
