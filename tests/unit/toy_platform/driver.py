@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import c
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
+from unit.toy_platform.guards import check_plan
 from unit.toy_platform.observe import observe
 from unit.toy_platform.traits import TRAITS
 
@@ -31,8 +32,6 @@ class ToyDriver:
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        from unit.toy_platform.guards import check_plan
-
         check_plan(self, plan)
 
     def apply(self, batch):
