@@ -103,11 +103,7 @@ def _snapshot(vm, step):
         current=True,
         expires=step.arguments.get("expires", NEVER_EXPIRES),
     )
-    return vm.having(snapshots=(*_without_current(vm.snapshots), taken))
-
-
-def _without_current(snapshots):
-    return tuple(replace(one, current=False) for one in snapshots)
+    return vm.having(snapshots=(*(replace(one, current=False) for one in vm.snapshots), taken))
 
 
 def _drop_snapshot(vm, step):

@@ -218,14 +218,10 @@ def _contents(one, host):
     option = "appliance.source" if (arguments.get("creation") or {}).get("appliance") else "image.source"
     paths = {slot: host.normalized(option, image["source"]) for slot, image in found.items()}
     return [
-        Needed(IMAGE, option, path, slot, disks.get(slot) or {}, _is_linked(found[slot]), details=found[slot])
+        Needed(IMAGE, option, path, slot, disks.get(slot) or {}, bool(found[slot].get("linked")), details=found[slot])
         for slot, path in paths.items()
         if path
     ]
-
-
-def _is_linked(image):
-    return bool(image.get("linked"))
 
 
 def _media(one, host):

@@ -122,7 +122,7 @@ def config_of(definition, mark, image_of, native_keys=(), birth=None):
         "disks": {slot_name(number): _disk(disk, image_of) for number, disk in enumerate(disks)},
         "native": dict(definition.native)
         if native_keys is None
-        else {key: _native_value(dict(definition.native), key) for key in native_keys},
+        else {key: dict(definition.native).get(key, () if key == "allow" else False) for key in native_keys},
     }
 
 
@@ -139,10 +139,6 @@ def config_inherited(template):
     """Return {option: value} that an instance of a template has without setting it."""
     config = config_of(template, None, lambda _path: (None, None))
     return {option: config[option] for option in ("memory", "iso", "vmd_owner", "networks")}
-
-
-def _native_value(native, key):
-    return native.get(key, () if key == "allow" else False)
 
 
 def _disk(disk, image_of):
