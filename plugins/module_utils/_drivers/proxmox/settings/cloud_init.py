@@ -35,10 +35,6 @@ def _normalized(vm, requested, known):
     }
 
 
-def _strip(option, value):
-    return value.strip()
-
-
 def _split_entries(option, entries):
     return tuple(word for entry in entries for word in entry.split())
 
@@ -119,7 +115,7 @@ def password_option(driver):
 
 #: {suboption: function that returns its value as the server reports it}.
 _NORMALIZERS = {
-    "user": _strip,
+    "user": lambda option, value: value.strip(),
     **dict.fromkeys(("password", *DOCUMENTS), _hide),
     "search_domains": _split_entries,
     "nameservers": _split_entries,

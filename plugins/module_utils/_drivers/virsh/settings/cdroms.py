@@ -36,12 +36,8 @@ def target_and_bus(slot):
     return (slot, _OTHERS[slot[:2]]) if _TARGET.fullmatch(slot) else None
 
 
-def bus_of_drive(slot, _entry):
-    return (target_and_bus(slot) or (slot, slot))[1]
-
-
 #: How the bus of a slot is known.
-BUSES = {"disks": bus_of, "cdroms": bus_of_drive}
+BUSES = {"disks": bus_of, "cdroms": lambda slot, _entry: (target_and_bus(slot) or (slot, slot))[1]}
 
 
 def slot_of(drive):

@@ -39,10 +39,6 @@ def read_watchdog(definition):
     return {name: watchdogs[0].get(name, default) for name, default in _NEW_WATCHDOG.items()} if watchdogs else {}
 
 
-def normalize_watchdog(vm, watchdog):
-    return watchdog if vm.config.get("watchdog") else {**_NEW_WATCHDOG, **watchdog}
-
-
 def write_watchdog(definition, change):
     devices = definition.devices
     requested = {**_NEW_WATCHDOG, **read_watchdog(definition), change.attribute: change.new}
@@ -70,7 +66,7 @@ HARDWARE = {
     "tpm": Setting(read=read_tpm, write=write_tpm, native=(r"devices/tpm$",)),
     "watchdog": Setting(
         read=read_watchdog,
-        normalize=normalize_watchdog,
+        normalize=lambda vm, watchdog: watchdog if vm.config.get("watchdog") else {**_NEW_WATCHDOG, **watchdog},
         write=write_watchdog,
         native=(r"devices/watchdog(?![\w-])",),
     ),

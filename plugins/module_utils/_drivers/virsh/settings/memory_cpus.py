@@ -206,10 +206,6 @@ def _set_memory(definition, size, maximum):
 # Changing a running VM ----------------------------------------------------------------------------------------------
 
 
-def write_live_cpus(driver, vm, running, change):
-    driver.virsh.run("setvcpus", vm.id, str(change.new), "--live")
-
-
 def write_live_memory(driver, vm, running, change):
     """Set the size of the balloon. The result is not checked, because the guest releases memory when it can."""
     driver.virsh.run("setmem", vm.id, f"{change.new // KIB}KiB", "--live")
@@ -223,7 +219,7 @@ MEMORY_CPUS = {
         default=2,
         read=lambda definition: definition.cpus,
         write=write_cpus,
-        write_live=write_live_cpus,
+        write_live=lambda driver, vm, running, change: driver.virsh.run("setvcpus", vm.id, str(change.new), "--live"),
         native=(r"vcpu(?![\w])", r"vcpus($|/vcpu(@enabled)?$)"),
     ),
     "memory": Setting(
