@@ -8,10 +8,11 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import carry_out, functions_of
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import check_all
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
-from unit.toy_platform.guards import check_plan
+from unit.toy_platform.guards import GUARDS
 from unit.toy_platform.observe import observe
 from unit.toy_platform.traits import TRAITS
 
@@ -32,7 +33,7 @@ class ToyDriver:
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        check_plan(self, plan)
+        check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         return one_by_one(partial(carry_out, self), batch, change_counter.count)

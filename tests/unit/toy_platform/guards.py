@@ -6,13 +6,9 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import StepGuard, check_all
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import StepGuard
 
 _CPUS_OF_HOST = 4
-
-
-def check_plan(driver, plan):
-    return check_all(GUARDS, driver, plan, frozenset())
 
 
 def _check_cpus(driver, plan, one):

@@ -143,9 +143,10 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        check_plan(self, plan, released)
+        check_all(GUARDS, self, plan, released)
         if plan.before.id and plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps):
             self.started.add(plan.before.id)
         if plan.before.id and any(step.verb == "delete" for step in plan.steps):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.errors import Refused
 from ..._core.sharing.file_checks import check_files
 from ..._core.verbs import SNAPSHOT_VERBS
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import environment_call
 from .needed import HyperVFiles
@@ -18,11 +18,6 @@ from .settings.seed import check_seed
 from .settings.slot_checks import check_slots
 from .snapshots import check_files as check_files_of_checkpoints
 from .snapshots import check_production
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
-    return check_all(GUARDS, driver, plan, released)
 
 
 def _check_files(driver, plan, released):

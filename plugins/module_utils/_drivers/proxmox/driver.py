@@ -230,9 +230,10 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise errors that would make the plan fail half-way. Changes nothing."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        check_plan(self, plan)
+        check_all(GUARDS, self, plan, frozenset())
         self.planned_vms[plan.before.id] = plan.before
         ids = [self._requested_vmid(plan, step) for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))

@@ -11,7 +11,7 @@ from ..._core.errors import Refused
 from ..._core.planner.drives import inserted_image
 from ..._core.units import MIB, human_size
 from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
-from ..._kit.guards import Guard, StepGuard, check_all
+from ..._kit.guards import Guard, StepGuard
 from ..._tools import proxmox_values as values
 from .configure import needs_storage, update_with_seed
 from .creation_checks import check_cloning, check_creation, check_storage_of_linked, existing_vm
@@ -40,11 +40,6 @@ _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")
 _MEMORY, _REMOVING = ("memory", "native"), ("disks", "unused_disks", "cdroms", "tpm")
 _POWER_OFF_VERBS = frozenset({"stop", "kill"})
-
-
-def check_plan(driver, plan):
-    """Raise NotFound or Refused for steps that would fail after others were carried out."""
-    check_all(GUARDS, driver, plan, frozenset())
 
 
 def _check_quorum(driver, plan):

@@ -113,9 +113,10 @@ class VagrantDriver(VagrantObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS, GUARDS_OF_ALL
 
-        check_plan(self, plan, released)
+        check_all(GUARDS if self.project.managed else GUARDS_OF_ALL, self, plan, released)
 
     def apply(self, batch):
         return one_by_one(partial(carry_out, self), batch, change_counter.count)

@@ -12,7 +12,7 @@ from shlex import quote
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
 from ..._core.sharing.file_checks import check_files
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
@@ -36,14 +36,6 @@ _WRITING = ("create", "configure")
 _DELETES_OWN_FOLDER_ONLY = ("hyperv",)
 #: In a Vagrantfile that decides by the environment which VMs it describes.
 _READS_ENVIRONMENT = re.compile(rb"\bENV\b")
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed.
-
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    return check_all(GUARDS if driver.project.managed else _FOR_ALL, driver, plan, released)
 
 
 def _check_needed_files(driver, plan):
@@ -339,7 +331,7 @@ def check_name_is_free(driver, project_vm, config):
 
 
 #: Of each project, also of one with the user's own Vagrantfile.
-_FOR_ALL = (
+GUARDS_OF_ALL = (
     Guard(("delete",), _check_disks, "Vagrant deletes disks of others with the VM, or stops half-way"),
     StepGuard(tuple(_NEEDS), _check_suspending, "the provider has no such power state"),
     Guard(("restore",), _check_restoring, "the power state after the restore is not known"),
@@ -353,7 +345,7 @@ _FOR_ALL = (
 )
 #: What the task describes, and Vagrant would reject after something was changed.
 GUARDS = (
-    *_FOR_ALL,
+    *GUARDS_OF_ALL,
     Guard(_WRITING, check_architecture, "the provider does not create a VM of the architecture"),
     Guard(_WRITING, _check_unique, "Vagrant creates one of two entries, or none"),
     Guard(_WRITING, _check_file, "a provider does not support a setting"),

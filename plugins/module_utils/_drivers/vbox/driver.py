@@ -75,9 +75,10 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way, or return warnings; only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        return check_plan(self, plan, released)
+        return check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         self._first = self._listing = None

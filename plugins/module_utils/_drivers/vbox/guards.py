@@ -16,7 +16,7 @@ from ..._core.planner.planned_steps import planned_changes
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from .create import check_disk_of_image, unfinished_vm_in
@@ -35,14 +35,6 @@ from .vbox_vm import bus_for, name_of_slot, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_CHIPSET = "piix3"
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused for steps that would fail after others were executed; returns warnings.
-
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    return check_all(GUARDS, driver, plan, released)
 
 
 def _check_files(driver, plan, released):

@@ -197,9 +197,10 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way, or return warnings. Only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        return check_plan(self, plan, released)
+        return check_all(GUARDS, self, plan, released)
 
     @contextmanager
     def alone(self, vm, steps):

@@ -13,7 +13,7 @@ from ..._core.model import NEVER, PAUSED, RUNNING, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
 from ..._core.sharing.file_checks import check_files
 from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._tools import seed
 from .host_checks import (
     check_directories,
@@ -40,14 +40,6 @@ from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_saving, check_shares
 from .snapshot_checks import check_snapshot
 from .traits import EXTERNAL, INTERNAL, UEFI_REMEDY, snapshots_of
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused if the plan would fail after some of its steps, or return warnings.
-
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    return check_all(GUARDS, driver, plan, released)
 
 
 def _check_backups(driver, plan):

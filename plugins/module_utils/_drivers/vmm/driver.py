@@ -60,9 +60,10 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        check_plan(self, plan, released)
+        check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""

@@ -15,7 +15,7 @@ from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import IN_MARK
 from ..._core.sharing.claims import NAME
 from ..._core.sharing.file_checks import check_files
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._ports import files, folders
 from ..._tools import seed
 from ..._tools.vm_conf_registration import rejected
@@ -27,14 +27,6 @@ from .traits import MOST_DISKS, MOST_NICS, READ_AGAIN, UNREAD
 _FIRMWARE = "/etc/firmware/vmm-bios"
 _DEVICES = "/dev"
 _TAP = re.compile(r"tap\d+")
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused for steps that would fail after others were carried out.
-
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    return check_all(GUARDS, driver, plan, released)
 
 
 def _check_needed_files(driver, plan, released):

@@ -102,9 +102,10 @@ class WslDriver(ForChanges, WslObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
-        from .guards import check_plan
+        from ..._kit.guards import check_all
+        from .guards import GUARDS
 
-        check_plan(self, plan, released)
+        check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         send = partial(side_by_side, self.send)

@@ -10,7 +10,7 @@ import ntpath
 from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import check_files
-from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._tools.wsl import disk_of, is_path
 from .cloud_init import check_documents
 from .configure import EXPORTS
@@ -46,11 +46,6 @@ def _check_disk(driver, plan):
                 f"{plan.after.name}: {of_source}{disk_of(raw)} does not exist, so the distribution cannot start.",
                 "Restore the file, or delete the distribution (state: absent).",
             )
-
-
-def check_plan(driver, plan, released=frozenset()):
-    """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
-    return check_all(GUARDS, driver, plan, released)
 
 
 def _check_files(driver, plan, released):

@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
@@ -37,7 +36,7 @@ def check(folder, *changes, others=(), disks=None, steps=()):
     vm = Vm("m1", id=UUID, config={"disks": disks or {}})
     driver = driver_of(FakeVirsh(of_vms(machine_xml(), *others)), folder)
     segments = ((*steps, Step("configure", changes=changes)),)
-    check_plan(driver, Plan(vm, vm, segments=segments))
+    driver.preflight(Plan(vm, vm, segments=segments))
     if not steps:
         check_claims(driver, Plan(vm, simulate(vm, segments[0]), segments=segments))
 

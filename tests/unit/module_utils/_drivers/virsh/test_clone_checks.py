@@ -14,7 +14,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -35,7 +34,7 @@ def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
     mark = {"id": "half", "unfinished": True, "making": list(begun)}
     driver.unfinished.update({"copy": Vm("copy", id="half", mark=mark)} if begun else {})
     try:
-        check_plan(driver, cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
+        driver.preflight(cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
         if not to_delete:
             check_claims(driver, cloned)
     finally:
@@ -53,10 +52,10 @@ def test_memory_of_a_clone_is_checked_with_the_numa_cells_of_its_source(rich, si
     steps = (Step("clone", arguments=arguments), Step("configure", changes=(change,)))
     plan = Plan(Vm.absent("copy"), Vm("copy"), segments=(steps,))
     if not is_rejected:
-        check_plan(rich.driver(), plan)
+        rich.driver().preflight(plan)
         return
     with pytest.raises(Refused, match="copy: memory: its NUMA cells and memory devices have"):
-        check_plan(rich.driver(), plan)
+        rich.driver().preflight(plan)
 
 
 def test_linked_clone_of_internal_snapshot_is_rejected(rich):
@@ -166,7 +165,7 @@ def vm_with_manual_overlay(rich, image_format="qcow2"):
 def check_again(rich, *steps):
     source = Vm("rich", id=RICH, config={"disks": {"vda": {"source": rich.path(DISK), "size": 1 << 20}}})
     driver, after = rich.driver(), simulate(source, steps)
-    check_plan(driver, Plan(source, after, segments=(steps,)))
+    driver.preflight(Plan(source, after, segments=(steps,)))
     check_claims(driver, Plan(source, after, segments=(steps,)))
 
 

@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
@@ -35,7 +34,7 @@ def check(folder, *steps, nics=(), virsh=None, unfinished=None):
     driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, the result would depend on the CPU of the test host.
     driver.unfinished.update({unfinished.name: unfinished} if unfinished else {})
-    check_plan(driver, Plan(vm, vm, segments=(steps,)))
+    driver.preflight(Plan(vm, vm, segments=(steps,)))
     return driver
 
 
@@ -71,11 +70,11 @@ def test_networks_are_listed_once_for_all_plans_until_a_step(tmp_path):
     config = {"networks": {"0": network("lan")}}
     plan = Plan(Vm("other", id="o", config=config), Vm("other", id="o", config=config), segments=((START,),))
     with pytest.raises(Refused, match="the network 'lan' is not active"):
-        check_plan(driver, plan)
+        driver.preflight(plan)
     assert virsh.processes == 1
     driver.apply([(plan.before, (Step("kill"),))])
     virsh.answers["net-list", "--name"] = "default\nlan\n"
-    check_plan(driver, plan)
+    driver.preflight(plan)
 
 
 def test_limit_that_the_running_vm_does_not_take_is_rejected(tmp_path):
@@ -88,7 +87,7 @@ def test_limit_that_the_running_vm_does_not_take_is_rejected(tmp_path):
         limit = Change("disks", None, 9, key="vdy", attribute=option, cost=cost)
         is_rejected = (option, cost) == ("iops_limit", LIVE)
         with pytest.raises(Refused, match=r"of the running VM: .* write_iops_sec 5") if is_rejected else nullcontext():
-            check_plan(driver, Plan(vm, vm, segments=((Step("configure", changes=(limit,)),),)))
+            driver.preflight(Plan(vm, vm, segments=((Step("configure", changes=(limit,)),),)))
 
 
 def test_topology_of_the_next_start_limits_cpus(tmp_path):
@@ -100,7 +99,7 @@ def test_topology_of_the_next_start_limits_cpus(tmp_path):
         driver = driver_of(StoringVirsh(UUID, stored, running.replace("<domain", "<domain id='1'", 1)), tmp_path)
         driver.hypervisor = "TEST"
         with pytest.raises(Refused, match="its CPU topology allows 1 CPU") if is_rejected else nullcontext():
-            check_plan(driver, Plan(vm, vm, segments=((step,),)))
+            driver.preflight(Plan(vm, vm, segments=((step,),)))
 
 
 RAW = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}

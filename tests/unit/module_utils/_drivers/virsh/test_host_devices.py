@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_devices import check_memory
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.devices import passed_through
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
@@ -85,7 +84,7 @@ def step_of(verb, device, power="running", **arguments):
 def test_memory_of_a_vm_with_a_device_is_not_saved(verb, more, remedy, device):
     with pytest.raises(Refused, match="web: its memory cannot be saved, because it has a device of the host") as error:
         driver, vm, step = step_of(verb, device, **more)
-        check_plan(driver, Plan(vm, vm, segments=((step,),)))
+        driver.preflight(Plan(vm, vm, segments=((step,),)))
     assert remedy in error.value.remedy
 
 

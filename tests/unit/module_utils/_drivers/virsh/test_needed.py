@@ -21,7 +21,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
@@ -46,7 +45,7 @@ def check(folder, image=None, disk=None, **config):
     arguments = {"config": {"disks": {"vda": disk or {}}, **config}, "creation": creation}
     driver = driver_of(FakeVirsh(of_vms()), folder)
     driver.hypervisor = "TEST"  # With QEMU, the result would depend on the CPU of the test host.
-    check_plan(driver, Plan(Vm.absent("web"), Vm("web"), segments=((Step("create", arguments=arguments),),)))
+    driver.preflight(Plan(Vm.absent("web"), Vm("web"), segments=((Step("create", arguments=arguments),),)))
 
 
 def check_image(folder, source, disk=None, **image):
@@ -66,11 +65,11 @@ def test_image_of_several_vms_is_read_once_unless_it_changes(images, tmp_path, m
     driver.hypervisor, started, run = "TEST", [], Commands.run
     monkeypatch.setattr(Commands, "run", lambda *words, **more: (started.append(words[1][1]), run(*words, **more))[1])
     for number in range(3):
-        check_plan(driver, creation(f"web{number}", base, linked=linked))
+        driver.preflight(creation(f"web{number}", base, linked=linked))
     assert sorted(started) == ["check", "info", *([] if linked else ["measure"])]
     os.truncate(base, os.path.getsize(base) // 2)
     with pytest.raises(Refused, match=r"web9: image\.source: .*base is damaged or incomplete: \S+"):
-        check_plan(driver, creation("web9", base, linked=linked))
+        driver.preflight(creation("web9", base, linked=linked))
 
 
 def test_unsuitable_images_are_rejected(images, tmp_path):
@@ -164,10 +163,10 @@ def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached, 
     step = Step("configure", changes=(Change("disks", None, {"size": MIB}, key="vdb"),))
     plan = Plan(vm, vm, segments=((step,),))
     if is_attached and is_recorded:
-        check_plan(driver, plan)
+        driver.preflight(plan)
         return
     with pytest.raises(Refused, match=r"m1: disks\.vdb: .*m1-vdb\.qcow2 already exists"):
-        check_plan(driver, plan)
+        driver.preflight(plan)
 
 
 # Locks ----------------------------------------------------------------------------------------------------------------
@@ -195,13 +194,13 @@ def test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere(d
     vm = Vm("m1", id=UUID, power=power, config=config, snapshots=(Snapshot("s", kind="internal"),))
     plan = Plan(vm, vm, segments=((Step("drop_snapshot", arguments={"names": ("s",), "ids": ("s",)}),),))
     driver = driver_of(FakeVirsh(of_vms(text)), tmp_path)
-    check_plan(driver, plan)
+    driver.preflight(plan)
     with opened_elsewhere(disk):
         if not is_rejected:
-            check_plan(driver, plan)
+            driver.preflight(plan)
             return
         with pytest.raises(Refused, match=f"{disk} is open in another program, so it cannot be changed"):
-            check_plan(driver, plan)
+            driver.preflight(plan)
 
 
 def _pools(path):

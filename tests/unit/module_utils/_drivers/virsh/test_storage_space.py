@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, of_vms
 from unit.module_utils._drivers.virsh.test_needed import MIB, creation
@@ -36,17 +35,17 @@ def driver_with(folder, monkeypatch, free):
 
 def test_copy_needs_enough_free_space(tmp_path, monkeypatch, image):
     with pytest.raises(Refused, match=r"web: storage_path: [56]M are needed, but .* has only 3M of free space\."):
-        check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation("web", image))
-    check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation("web", image))
-    check_plan(driver_with(tmp_path, monkeypatch, MIB), creation("web", image, linked=True))
+        driver_with(tmp_path, monkeypatch, 3 * MIB).preflight(creation("web", image))
+    driver_with(tmp_path, monkeypatch, 8 * MIB).preflight(creation("web", image))
+    driver_with(tmp_path, monkeypatch, MIB).preflight(creation("web", image, linked=True))
 
 
 def test_vms_of_a_task_share_the_free_space(tmp_path, monkeypatch, image):
     driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
-    check_plan(driver, creation("web1", image))
-    check_plan(driver, creation("web2", image))
+    driver.preflight(creation("web1", image))
+    driver.preflight(creation("web2", image))
     with pytest.raises(Refused, match=r"web3: .* of free space left by other disks of this task"):
-        check_plan(driver, creation("web3", image))
+        driver.preflight(creation("web3", image))
 
 
 def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
@@ -57,4 +56,4 @@ def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
     for name in ("web1", "web2"):
         again = creation(name, image)
         segments = ((Step("delete", arguments={"files": (str(old),)}),), *again.segments)
-        check_plan(driver, Plan(again.before, again.after, segments=segments))
+        driver.preflight(Plan(again.before, again.after, segments=segments))

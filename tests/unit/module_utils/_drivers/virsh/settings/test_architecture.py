@@ -15,7 +15,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.cdroms import BUSES
@@ -298,7 +297,7 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
     # Also for a NIC that an existing VM gets.
     added = Step("configure", changes=(Change("networks", None, {"type": "user"}, key="0"),))
     with pytest.raises(Refused, match=r"web: networks: QEMU needs efi-virtio.rom"):
-        check_plan(driver(tmp_path), Plan(EXISTING, simulate(EXISTING, [added]), segments=((added,),)))
+        driver(tmp_path).preflight(Plan(EXISTING, simulate(EXISTING, [added]), segments=((added,),)))
     found.append("/usr/lib/ipxe/qemu/efi-virtio.rom")
     _check_rom(tmp_path, config)
 
