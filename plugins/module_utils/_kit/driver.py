@@ -1,19 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interface of drivers: every driver implements ``Driver``, and the other protocols if its platform can.
+"""The interface of drivers: every driver implements ``Driver``. What some have besides is in docs/architecture.md.
 
 While a task waits, an observation is of power and addresses only (``is_power_only``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Optional, Protocol
 
-from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.model import Observation, Plan, Target, Traits, Vm
 from .._core.verbs import BACKUP_VERBS, VERBS
 
 
@@ -52,106 +51,6 @@ class Driver(Protocol):
         An error's ``steps_done`` is the number of complete steps, ``wrote`` whether anything was changed (None: not
         known); ``one_by_one`` sets both. If a VM cannot be created, its parts are removed again.
         """
-
-
-class OptionalParts(Protocol):
-    """What a driver has besides, if its platform can do it. The engine checks with ``hasattr`` whether it is there."""
-
-    # For drivers whose platform stores settings as a whole, so that the last of two tasks would win.
-    def alone(self, vm: Vm, steps: Sequence) -> AbstractContextManager:
-        """Return a block during which no other task on this host carries out such steps for the VM.
-
-        Raises a transient error at once if another task does. Power alone needs no lock. Within the block, the driver
-        compares the stored settings with ``vm.revision`` and raises Stale if they differ, before it changes anything.
-        """
-
-    # For drivers if the platform carries out long operations that its list of VMs does not show.
-    def jobs(self, vms: Sequence[Vm]) -> Mapping:
-        """Return {id: text} of those VMs on which such an operation runs now, whoever began it."""
-
-    # For drivers with the field ``snapshot.content`` in their traits.
-    def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
-        """Return the files that differ (``after`` None: from the current VM): change, path, type, mode, size, text."""
-
-    # For drivers of platforms with a channel to an agent in the guest.
-    def check_wait(self, plan: Plan, wait_for: str) -> None:
-        """Raise Unsupported if this wait can only time out after ``plan``. Optional: not all platforms can know it."""
-
-    def run_in_guest(self, vm: Vm, command: str) -> tuple:
-        """Run a shell command in the guest; returns (exit code, standard output).
-
-        Raises Refused if no wait helps, such as for an agent that permits no commands, and any other PolyvirtError if
-        the agent does not answer now.
-        """
-
-    # For drivers with the option boot_key_seconds.
-    def press_key(self, vm: Vm) -> None:
-        """Press and release a key of a running VM. Nothing that asks for any key takes this one for an answer."""
-
-    # For drivers if images can be names of the catalogue or addresses.
-    def resolve_image(self, request: Request) -> Request:
-        """Return the request with the file on the host as its image (``Images.resolved``). Only reads.
-
-        A path is returned as it is. Raises PolyvirtError if there is no image for this host and VM.
-        """
-
-    # For drivers that choose settings of new VMs in ``preflight``, such as the node of a cluster.
-    def with_choices(self, plan: Plan) -> Plan:
-        """Return the plan with what was chosen, so that check mode, the diff and the approved plan show it."""
-
-    # For drivers that can read for many plans at once.
-    def expect(self, plans: Sequence[Plan]) -> None:
-        """Called before the first observation, so that it can also read what ``preflight`` of these plans needs.
-
-        The plans assume that their VMs do not exist; they are used for those that turn out not to exist.
-        """
-
-    def read_ahead(self, plans: Sequence[Plan]) -> None:
-        """Read what ``preflight`` needs for these plans; it is called next for each of them."""
-
-    # For drivers that can see whether a file was replaced since its plan was approved.
-    def file_version(self, path: str, plan: Plan) -> Optional[Sequence]:
-        """Return plain data that changes with the content of a file of a plan; called after its ``preflight``.
-
-        Empty: there is no such file. None: nobody can see whether it is replaced, so the plan cannot be approved. Never
-        raises.
-        """
-
-    def used_files(self, plan: Plan) -> Sequence[str]:
-        """Return further files that a plan uses, besides those that the planner knows. Optional."""
-
-    def file_identity(self, path: str) -> Sequence:
-        """Return plain data that remains when a guest writes to a file; empty if it cannot be seen. Optional."""
-
-    # For drivers that can get their host or cluster from the environment. An approved plan contains the host or
-    # cluster.
-    where: str
-
-    # For drivers if the hosts of VMs have another clock than the process of the task.
-    def host_time(self, vm: Vm) -> Optional[str]:
-        """Return the time of the host of a VM in ISO 8601; None if it cannot be read."""
-
-    # For drivers if disk images can contain snapshots that the platform itself does not know.
-    def leftovers(self, vm: Vm) -> Optional[Sequence]:
-        """Return (file, name) of each such snapshot; None if the images cannot be read."""
-
-    # For drivers with the verbs of backups in their traits; each knows where the task wants backups.
-    def backups(self, vm: Vm, asked, reads_content: bool) -> Sequence:
-        """Return each Backup there of one VM, also incomplete and damaged ones; ``asked`` is a BackupRequest.
-
-        These are the backups of its births (``births_of``), and those of VMs that had the name ``asked.of``; for
-        ``is_beside``, and a VM that does not exist, only the latter. With ``reads_content``, the files are read whole
-        if the platform can; a backup that was damaged then remains so in later calls. For a restore, each has
-        ``config``: the settings that ``vm`` would have. If there is ``taken_warnings``, it returns warnings about them.
-        """
-
-    # For drivers of platforms that keep a log of the console, or that know more than their traits.
-    def consoles(self, vms: Sequence[Vm]) -> Sequence:
-        """Return one ConsoleLog (console.py) for each observed VM, in order."""
-
-    # For drivers if the platform is part of the host, and the host may need preparation.
-    def host_facts(self) -> Mapping:
-        """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""
 
 
 class ForChanges:
