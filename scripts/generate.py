@@ -262,11 +262,6 @@ def options_of(fragment):
     return lines
 
 
-def platforms_of_role(checkout):
-    """Return the lines with the platforms that role vm accepts."""
-    return choices(_registry())
-
-
 def connections_of_role(checkout):
     """Return the lines of role vm with the options of a whole task, and those that it passes to all modules."""
     options = _import("_core.options.option")
@@ -358,7 +353,7 @@ GENERATORS = [
     Generator("versions", "docs/versions.md", versions),
     Generator("peers", "docs/comparison.md", peer_lines),
     Generator("words", "docs/migration.md", words_of_others),
-    Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
+    Generator("platforms", "roles/vm/meta/argument_specs.yml", lambda _checkout: choices(_registry())),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),
     *(

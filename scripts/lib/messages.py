@@ -79,7 +79,7 @@ def _messages_in(path, tree, positions):
         )
         for text, remedy in _pairs(texts, remedies):
             about, of_vm = _without_vm(text)
-            if remedy.strip() and _is_searchable(about):
+            if remedy.strip() and len(fixed_letters(about)) >= _MIN_FIXED_LETTERS:
                 yield Message(path, about, remedy, of_vm, getattr(outermost, "name", ""))
 
 
@@ -186,11 +186,6 @@ def _without_vm(text):
     before, separator, after = text.partition(">: ")
     is_vm = bool(separator) and before.removeprefix("<") in _VM_VARIABLES
     return (after, True) if is_vm else (text, False)
-
-
-def _is_searchable(text):
-    """Return whether the fixed part of the message is long enough to search for it."""
-    return len(fixed_letters(text)) >= _MIN_FIXED_LETTERS
 
 
 def fixed_letters(text):

@@ -13,16 +13,7 @@ from pathlib import Path
 
 from ..guides import readme_lines
 from .catalogues import as_text, merge, new_template, read, write
-from .languages import (
-    FOLDER,
-    LANGUAGES,
-    PAGES,
-    SITE,
-    catalogue_path,
-    catalogues_of,
-    read_yaml,
-    template_path,
-)
+from .languages import FOLDER, LANGUAGES, PAGES, SITE, catalogue_path, catalogues_of, read_yaml, template_path
 
 _DIGESTS = f"{FOLDER}/pot/sources.yml"
 _DIGESTS_HEAD = """\
