@@ -39,13 +39,13 @@ _WITH_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Z
 _NOT_IN_YAML = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-def check(plan, commands):
-    """Raise if a plan creates a seed, and that would fail."""
+def check(driver, plan):
+    """Raise if a plan creates a seed, and that would fail; ``driver`` has ``commands``."""
     for step in plan.steps:
         if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
             check_documents(step.arguments, plan.after.name)
             _check_drivers(step.arguments["creation"]["cloud_init"])
-            find_tool(commands)
+            find_tool(driver.commands)
 
 
 def check_documents(arguments, name):

@@ -25,13 +25,7 @@ from .settings import native
 from .settings.architecture import check_buses, check_is_known, warn_of_emulation
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.devices import check_devices
-from .settings.disks import (
-    FIRST_SLOT,
-    check_formats,
-    check_source,
-    size_of_volume,
-    volumes_of,
-)
+from .settings.disks import FIRST_SLOT, check_formats, check_source, size_of_volume, volumes_of
 from .settings.firmware import STATE_STORAGES
 from .settings.hardware import AUTO
 from .settings.iso import check_iso, iso_name

@@ -23,13 +23,7 @@ from .seed_iso import check_deletion, check_one_seed
 from .settings import native
 from .settings.cloud_init import is_for_guest
 from .settings.devices import check_devices
-from .settings.disks import (
-    LIMITS,
-    check_formats,
-    check_limits,
-    check_slot,
-    check_source,
-)
+from .settings.disks import LIMITS, check_formats, check_limits, check_slot, check_source
 from .settings.firmware import STATE_STORAGES, check_keys
 from .settings.hardware import memory_of
 from .settings.iso import check_iso
@@ -40,11 +34,6 @@ _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")
 _MEMORY, _REMOVING = ("memory", "native"), ("disks", "unused_disks", "cdroms", "tpm")
 _POWER_OFF_VERBS = frozenset({"stop", "kill"})
-
-
-def _check_quorum(driver, plan):
-    if plan.steps:
-        check_quorum(driver, plan.after.name)
 
 
 def _check_backups(driver, plan, one):
@@ -81,18 +70,12 @@ def _of_vm(check, is_known=True):
 def _before(driver, plan, one):
     if any(step.verb == "clone" for step in plan.steps):
         return driver.resources.assigned.clones[plan.after.name]
-    earlier = {step.verb for step in takewhile(lambda step: step is not one.step, plan.steps)}
-    return (
-        existing_vm(driver, plan.before, plan.before.on and not _POWER_OFF_VERBS & earlier) if plan.before.id else None
-    )
+    earlier, vm = {step.verb for step in takewhile(lambda step: step is not one.step, plan.steps)}, plan.before
+    return existing_vm(driver, vm, vm.on and not _POWER_OFF_VERBS & earlier) if vm.id else None
 
 
 def _node_after(before, changes):
     return next((change.new for change in changes if change.kind == "node"), before.node)
-
-
-def _check_one_seed(driver, label, before, changes):
-    check_one_seed(label, before.vm_options, changes)
 
 
 def _check_move(driver, label, before, changes):
@@ -112,11 +95,6 @@ def _check_update(driver, label, before, changes):
     if needs_storage(changes, vm_options):
         storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
-
-
-def _check_each_change(driver, label, before, changes):
-    for change in changes:
-        _check_change(driver, label, before, _node_after(before, changes), change)
 
 
 def _check_memory(driver, label, before, changes):
@@ -142,23 +120,25 @@ def _check_memory(driver, label, before, changes):
         )
 
 
-def _check_change(driver, label, before, node, change):
-    if change.kind == "pool":
-        check_pool(driver, label, change.new)
-        if before.vmid:
-            check_pool_change(driver, label, before.vmid, (change.old, change.new))
-    elif change.kind == "template" and before.vmid:
-        ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Allocate")
-        if snapshots_of(driver.tool, before.vm_options):
-            raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
-    elif moved_volume(change) and before.is_known:
-        check_moving_disk(driver, label, before, node, change)
-    elif change.kind == "disks.add" or change.kind in STATE_STORAGES:
-        _check_new_volume(driver, label, before, node, change)
-    elif change.kind == "devices.add":
-        check_devices(driver, label, node, {change.key: change.new})
-    elif inserted_image(change):
-        check_iso(driver, label, node, inserted_image(change), change.path)
+def _check_each_change(driver, label, before, changes):
+    node = _node_after(before, changes)
+    for change in changes:
+        if change.kind == "pool":
+            check_pool(driver, label, change.new)
+            if before.vmid:
+                check_pool_change(driver, label, before.vmid, (change.old, change.new))
+        elif change.kind == "template" and before.vmid:
+            ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Allocate")
+            if snapshots_of(driver.tool, before.vm_options):
+                raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
+        elif moved_volume(change) and before.is_known:
+            check_moving_disk(driver, label, before, node, change)
+        elif change.kind == "disks.add" or change.kind in STATE_STORAGES:
+            _check_new_volume(driver, label, before, node, change)
+        elif change.kind == "devices.add":
+            check_devices(driver, label, node, {change.key: change.new})
+        elif inserted_image(change):
+            check_iso(driver, label, node, inserted_image(change), change.path)
 
 
 def _check_new_volume(driver, label, before, node, change):
@@ -236,7 +216,7 @@ def _check_slots_and_formats(driver, label, before, changes):
 
 
 GUARDS = (
-    Guard((), _check_quorum, "the cluster takes no changes without quorum"),
+    Guard((), check_quorum, "the cluster takes no changes without quorum"),
     StepGuard((), check_verb, "the account has no right to do what a later step needs"),
     StepGuard((), check_power, "the VM cannot be started or suspended when it is already changed"),
     StepGuard(tuple(SNAPSHOT_VERBS), check_snapshots, "the server cannot take the snapshot, or run the restored VM"),
@@ -246,7 +226,7 @@ GUARDS = (
     StepGuard(("clone",), check_cloning, "the VM cannot be cloned whole: id, pool, node, storage, rights"),
     StepGuard(("clone",), check_storage_of_linked, "the option storage has no effect"),
     StepGuard(_MEMORY, _of_vm(_check_memory), "the server rejects memory below its minimum after other changes"),
-    StepGuard(("configure",), _of_vm(_check_one_seed), "a VM with a seed ISO gets a second seed"),
+    StepGuard(("configure",), _of_vm(check_one_seed), "a VM with a seed ISO gets a second seed"),
     StepGuard(_REMOVING, _of_vm(_check_nothing_removed), "a protected VM loses a disk or a drive half-way"),
     StepGuard(("node",), _of_vm(_check_move), "the VM cannot be moved"),
     StepGuard(("configure",), _of_vm(_check_update), "a right, a value of native, or space is missing half-way"),

@@ -294,15 +294,15 @@ def storage_for(driver, node, label=""):
     return driver.resources.choose_storage(label, node, "images", driver.storage)
 
 
-def check_quorum(driver, label):
+def check_quorum(driver, plan):
     """Raise Refused if the cluster has no quorum. If the account may not read this, the server reports it later."""
     try:
-        quorate = driver.resources.quorate
+        quorate = not plan.steps or driver.resources.quorate
     except (ApiError, Refused):
         return
     if not quorate:
         raise Refused(
-            f"{label}: the cluster has no quorum, so it takes no changes.",
+            f"{plan.after.name}: the cluster has no quorum, so it takes no changes.",
             "Start the missing nodes again: pvecm status.",
         )
 

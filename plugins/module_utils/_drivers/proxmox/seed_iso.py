@@ -153,10 +153,10 @@ def check_deletion(driver, label, vm_options):
         driver.permissions.check(label, f"/storage/{volume.partition(':')[0]}", "Datastore.Allocate")
 
 
-def check_one_seed(label, vm_options, changes):
+def check_one_seed(driver, label, before, changes):
     """Raise Refused if changes would give a VM with a seed ISO a second seed."""
     change = next(filter(is_for_guest, changes), None)
-    if change and own_seed_slots(vm_options.stored):
+    if change and own_seed_slots(before.vm_options.stored):
         raise Refused(
             f"{label}: {change.path}: the VM was created with documents of cloud_init, and cloud-init uses only one"
             " seed.",

@@ -23,13 +23,7 @@ from .settings.disks import add_disk, grow_disk, remove_disk
 from .settings.hardware import SECURE_BOOT, write_secure_boot
 from .settings.media import disks_of
 from .settings.native import native_arguments, native_live_arguments
-from .settings.networks import (
-    MAX_NICS_OF_CHIPSET,
-    networks_arguments,
-    networks_live_arguments,
-    networks_of,
-    nic_number,
-)
+from .settings.networks import MAX_NICS_OF_CHIPSET, networks_arguments, networks_live_arguments, networks_of, nic_number
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
 from .settings.serial_log import LOG, with_log
 from .settings.shared_folders import shares_of, write_shares

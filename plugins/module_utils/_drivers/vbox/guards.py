@@ -43,10 +43,6 @@ def _check_files(driver, plan, released):
     check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
 
 
-def _check_seed(driver, plan):
-    seed.check(plan, driver.commands)
-
-
 def _check_disks_of_images(driver, plan, one):
     """What a killed task has begun is completed, if its disks can be."""
     unfinished = unfinished_vm_in(driver.listing(), plan.after.name)
@@ -252,7 +248,7 @@ def _check_teleporter(driver, plan):
 
 GUARDS = (
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
-    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    Guard(("create", "clone"), seed.check, "the seed of cloud-init cannot be made when the disks exist"),
     StepGuard(("clone",), _check_copying, "VirtualBox cannot copy a disk that was enlarged after a snapshot"),
     StepGuard(("create",), _check_disks_of_images, "a disk that a killed task has left cannot be completed"),
     StepGuard(tuple(ADDED), _check_slots, "the VM lacks the slot, or it is used"),

@@ -89,10 +89,6 @@ def _check_maxima(driver, plan, one):
             check_fixed_maximum(definition, change)
 
 
-def _check_seed(driver, plan):
-    seed.check(plan, driver.commands)
-
-
 def _check_saving(driver, plan):
     """The memory is saved if the plan suspends the VM, or takes a snapshot with it."""
     is_on = plan.before.power in (RUNNING, PAUSED)
@@ -131,7 +127,7 @@ GUARDS = (
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
     StepGuard(("create", *CHECKED), check_hardware, "QEMU does not start a VM with this hardware"),
     StepGuard(("start", "reset"), check_reset, "a VM is stopped, and its NVRAM cannot be reset"),
-    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    Guard(("create", "clone"), seed.check, "the seed of cloud-init cannot be made when the disks exist"),
     StepGuard(("suspend", "snapshot"), check_memory, "the memory of a VM with a device of the host cannot be saved"),
     StepGuard(("create",), check_nvram, "the NVRAM cannot be made, or has other content"),
     StepGuard(("create", "networks.add"), check_rom, "QEMU lacks the file for a NIC, and does not start"),

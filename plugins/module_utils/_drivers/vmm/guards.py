@@ -33,10 +33,6 @@ def _check_needed_files(driver, plan, released):
     check_files(VmmFiles(driver, plan, files), driver.space, released)
 
 
-def _check_seed(driver, plan):
-    seed.check(plan, driver.commands)
-
-
 # vm.conf --------------------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +283,6 @@ GUARDS = (
     StepGuard(("create", "clone", "vmd_owner", "native"), _check_owners, "vmd rejects vm.conf: no such user or group"),
     StepGuard(("create", "configure"), _check_kept_of_template, "an instance has another value than the task sets"),
     SharedGuard((), _check_needed_files, "a file is missing, exists already, is used, or does not fit"),
-    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    Guard(("create", "clone"), seed.check, "the seed of cloud-init cannot be made when the disks exist"),
     Guard(("start",), _check_devices, "the VM does not start: no firmware, or too few tap devices"),
 )

@@ -21,16 +21,7 @@ from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import check_folder, folder_call, key_of
-from ..._tools.wsl import (
-    check,
-    check_optional,
-    is_path,
-    named_in,
-    online_call,
-    read_online,
-    registry_calls,
-    wsl,
-)
+from ..._tools.wsl import check, check_optional, is_path, named_in, online_call, read_online, registry_calls, wsl
 from .observe import WslObserver
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 from ...._core.errors import Refused
 from ...._ports import files
@@ -41,4 +42,5 @@ def check_seed(driver, plan):
                 " start.",
                 f"Set networks[{nic}].mac.",
             )
-    seed.check(plan, Commands(driver.call_timeout))
+    # The seed is made on the controller.
+    seed.check(SimpleNamespace(commands=Commands(driver.call_timeout)), plan)
