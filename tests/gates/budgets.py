@@ -14,21 +14,21 @@ _UTILS = "plugins/module_utils"
 SIMULATOR = ("extensions/simulators/", "tests/simulators/", "tests/unit/simulators/")
 #: {room: (the beginnings of its paths, code lines at most)}
 ROOMS = {
-    "_drivers": ((f"{_UTILS}/_drivers/",), 25_152),
-    "_hosts": ((f"{_UTILS}/_hosts/",), 2_594),
+    "_drivers": ((f"{_UTILS}/_drivers/",), 25_151),
+    "_hosts": ((f"{_UTILS}/_hosts/",), 2_591),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        9_746,
+        9_743,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_121),
-    "_media": ((f"{_UTILS}/_media/",), 3_804),
-    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_957),
-    "product without the simulator": (("",), 59_416),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_068),
+    "_media": ((f"{_UTILS}/_media/",), 3_797),
+    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_955),
+    "product without the simulator": (("",), 59_388),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
-FILES = 435
+FILES = 421
 #: Lines of tests for 100 lines of product at most, both without the simulator.
-TESTS_PER_HUNDRED = 181
+TESTS_PER_HUNDRED = 182
 
 
 def counts(lines):
