@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,11 @@ class Shim:
     def reset_calls(self):
         """Delete the recorded calls, so that the count begins at 1 again. The order remains."""
         for notes in ("calls", "files"):
-            shutil.rmtree(self.notes / notes, ignore_errors=True)
+            # A command that outlives its killed task may write there now, so that only a renamed directory gets empty.
+            if (self.notes / notes).exists():
+                old = Path(tempfile.mkdtemp(dir=self.notes.parent))
+                (self.notes / notes).rename(old / notes)
+                shutil.rmtree(old, ignore_errors=True)
             (self.notes / notes).mkdir(parents=True)
         (self.notes / "count").unlink(missing_ok=True)
 
