@@ -1,9 +1,44 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interface of drivers: every driver implements ``Driver``. What some have besides is in docs/architecture.md.
+"""The interface of drivers: every driver implements ``Driver``.
 
 While a task waits, an observation is of power and addresses only (``is_power_only``).
+
+What a driver has besides, if its platform can do it; the engine asks with ``hasattr``:
+
+* ``alone(vm, steps)``: for platforms that store settings as a whole: a block in which no other task of this host
+  carries out such steps for the VM. It raises a transient error at once if another task does, and Stale if the stored
+  settings differ from ``vm.revision``. Power alone needs no lock.
+* ``jobs(vms)``: {id: text} of the VMs on which a long operation runs that the list of VMs does not show, whoever
+  began it.
+* ``compare_content(vm, before, after)``: where the traits have ``snapshot.content``: the files that differ (``after``
+  None: from the current VM).
+* ``check_wait(plan, wait_for)``: raises Unsupported if this wait can only time out after the plan.
+* ``run_in_guest(vm, command)``: runs a shell command by the agent in the guest; returns (exit code, output). Raises
+  Refused if no wait helps, any other PolyvirtError if the agent does not answer now.
+* ``press_key(vm)``: presses and releases a key that answers no question but one for any key.
+* ``resolve_image(request)``: the request with the file on the host as its image, for names of the catalogue and
+  addresses; only reads.
+* ``with_choices(plan)``: the plan with what ``preflight`` has chosen, such as a node, so that check mode and
+  approvals show it.
+* ``expect(plans)``: called before the first observation, to read also what ``preflight`` needs. These plans assume
+  that their VMs do not exist.
+* ``read_ahead(plans)``: reads what ``preflight`` needs for these plans; it is called next for each of them.
+* ``file_version(path, plan)``: plain data that changes with the content of a file; empty: there is none; None: nobody
+  can see it, so the plan cannot be approved. Never raises.
+* ``used_files(plan)``: further files that a plan uses, besides those that the planner knows.
+* ``file_identity(path)``: plain data that remains when a guest writes to a file; empty if it cannot be seen.
+* ``where``: the host or cluster that comes from the environment; an approved plan contains it.
+* ``host_time(vm)``: the time of the VM's host in ISO 8601, where that is another clock; None if it cannot be read.
+* ``leftovers(vm)``: (file, name) of snapshots in images that the platform does not know; None if the images cannot be
+  read.
+* ``backups(vm, asked, reads_content)``: each Backup of one VM, also incomplete and damaged ones: of its births
+  (``births_of``), and of VMs that had the name ``asked.of``; for ``is_beside`` and a VM that does not exist only the
+  latter. With ``reads_content``, files are read whole; one that was damaged remains so. For a restore, each has
+  ``config``: the settings that ``vm`` would have; ``taken_warnings`` returns warnings about them.
+* ``consoles(vms)``: one ConsoleLog for each observed VM, in order.
+* ``host_facts()``: further keys of ``host`` for the info module, also if the platform cannot be used; never raises.
 """
 
 from __future__ import annotations
