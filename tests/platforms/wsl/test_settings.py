@@ -143,6 +143,17 @@ def test_export_is_done_once_and_imports_again():
     assert (host.files.file(path), host.find("again").files["/root/data"]) == (before, b"x")
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("check", [True, False])
+def test_export_with_an_unknown_ending_is_rejected_before_anything_is_done(is_new, check):
+    host = host_with_image()
+    if not is_new:
+        host.add("web")
+    result = run(host, check=check, **(NEW if is_new else {"name": ["web"]}), export="C:\\images\\saved.zip")
+    assert "web: export: the name of the file ends with none of .tar," in result["msg"]
+    assert (result["changed"], host.writes()) == (False, [])
+
+
 @pytest.mark.parametrize("knob", ["succeeds", "fails"])
 @pytest.mark.parametrize("word", ["Test-Path", "--export"])
 def test_export_never_touches_a_file_that_somebody_else_creates_meanwhile(word, knob):

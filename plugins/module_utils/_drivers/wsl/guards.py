@@ -89,7 +89,7 @@ def _check_image(driver, plan, one):
 
 
 def _check_export(driver, plan, one):
-    name, path = plan.after.name, next(change.new for change in one.changes if change.field == "export")
+    name, path = plan.after.name, next((change.new for change in one.changes if change.field == "export"), None)
     if not path:
         return
     extension = ntpath.splitext(path)[1].lower()
@@ -105,6 +105,6 @@ GUARDS = (
     StepGuard(("create",), _check_image, "this version of WSL cannot install the image"),
     StepGuard(("create", "clone"), _check_default, "WSL makes the first distribution the default one"),
     StepGuard(("create", "clone"), _check_documents, "cloud-init cannot use the documents, or files of its name exist"),
-    StepGuard(("export",), _check_export, "this version of WSL cannot write the file"),
+    StepGuard(("create", "export"), _check_export, "this version of WSL cannot write the file"),
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
 )
