@@ -68,10 +68,9 @@ def _of_vm(check, is_known=True):
 
 
 def _before(driver, plan, one):
-    if any(step.verb == "clone" for step in plan.steps):
-        return driver.resources.assigned.clones[plan.after.name]
+    clone = any(step.verb == "clone" for step in plan.steps) and driver.resources.assigned.clones[plan.after.name]
     earlier, vm = {step.verb for step in takewhile(lambda step: step is not one.step, plan.steps)}, plan.before
-    return existing_vm(driver, vm, vm.on and not _POWER_OFF_VERBS & earlier) if vm.id else None
+    return clone or (vm.id and existing_vm(driver, vm, vm.on and not _POWER_OFF_VERBS & earlier))
 
 
 def _node_after(before, changes):
