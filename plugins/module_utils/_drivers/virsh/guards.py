@@ -9,7 +9,7 @@ What libvirt itself rejects when it is asked, without a change, is in judge.py.
 from __future__ import annotations
 
 from ..._core.errors import Refused
-from ..._core.model import NEVER, PAUSED, RUNNING, Change, SnapshotRequest
+from ..._core.model import NEVER, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
 from ..._core.sharing.file_checks import check_files
 from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
@@ -23,7 +23,7 @@ from .host_checks import (
     memory_warnings,
     missing_disks,
 )
-from .host_devices import check_devices, check_memory
+from .host_devices import check_devices, check_memory, saves_memory
 from .needed import VirshFiles
 from .rehearsal import definition_before, observed
 from .settings.addresses import check_addresses
@@ -39,7 +39,7 @@ from .settings.nvram import check_nvram
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_saving, check_shares
 from .snapshot_checks import check_snapshot
-from .traits import EXTERNAL, INTERNAL, UEFI_REMEDY, snapshots_of
+from .traits import INTERNAL, UEFI_REMEDY, snapshots_of
 
 
 def _check_backups(driver, plan):
@@ -89,12 +89,8 @@ def _check_maxima(driver, plan, one):
             check_fixed_maximum(definition, change)
 
 
-def _check_saving(driver, plan):
-    """The memory is saved if the plan suspends the VM, or takes a snapshot with it."""
-    is_on = plan.before.power in (RUNNING, PAUSED)
-    snapshots = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
-    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in snapshots)
-    if with_memory or any(step.verb == "suspend" for step in plan.steps):
+def _check_saving(driver, plan, one):
+    if saves_memory(one.vm, one.step):
         check_saving(driver, plan)
 
 
@@ -146,7 +142,7 @@ GUARDS = (
     Guard(("create", "start", "networks"), check_interfaces, "a bridge of the host is missing"),
     Guard(("create", "start", *MEMORY_CPUS), check_memory_of_host, "the VM does not start: the host has less memory"),
     Guard(("create", "start", "disks.add", *MEDIA), check_directories, "QEMU cannot enter the directory of a file"),
-    Guard(("suspend", "snapshot"), _check_saving, "the memory of a VM with virtiofs cannot be saved"),
+    StepGuard(("suspend", "snapshot"), _check_saving, "the memory of a VM with virtiofs cannot be saved"),
     Guard(("start",), memory_warnings, "the host is slow, or Linux ends the VM (a warning)"),
     Guard(("delete",), missing_disks, "a disk that is not mounted now remains (a warning)"),
     Guard(("create", "memory"), architecture_warnings, "an emulated VM is slow, or its firmware stops (a warning)"),

@@ -90,24 +90,29 @@ _CHECKS = {PCI: _check_pci, USB: _check_usb}
 # What is not possible -----------------------------------------------------------------------------------------------
 
 
+#: {verb of a step that saves memory: what to do instead}
+_INSTEAD = {
+    "suspend": "Stop the VM (state: stopped), or pause it (state: paused).",
+    "snapshot": "Stop the VM first, or create an external snapshot without memory (include_memory: false).",
+}
+
+
 def check_memory(driver, plan, one):
     """Raise Refused if a step saves the memory of a VM with a device that libvirt cannot save."""
-    vm, remedy = one.vm, _remedy(one.vm, one.step)
-    if not remedy:
+    vm = one.vm
+    if not saves_memory(vm, one.step):
         return
     # libvirt saves the memory in spite of USB devices.
-    types = {type_of(one) for one in elements_of(Definition(driver.virsh.run("dumpxml", vm.id)))} - {USB}
+    types = {type_of(device) for device in elements_of(Definition(driver.virsh.run("dumpxml", vm.id)))} - {USB}
     if types:
         raise Refused(
-            f"{vm.name}: its memory cannot be saved, because it has a device of the host ({sorted(types)[0]}).", remedy
+            f"{vm.name}: its memory cannot be saved, because it has a device of the host ({sorted(types)[0]}).",
+            _INSTEAD[one.step.verb],
         )
 
 
-def _remedy(vm, step):
-    """What to do instead of a step that saves memory; empty if it saves none."""
-    if step.verb == "suspend":
-        return "Stop the VM (state: stopped), or pause it (state: paused)."
+def saves_memory(vm, step):
+    """Whether a step suspends the VM, or takes a snapshot with its memory."""
     if step.verb != "snapshot" or vm.power not in (RUNNING, PAUSED):
-        return ""
-    saves = step.arguments["kind"] == INTERNAL or step.arguments["include_memory"]
-    return "Stop the VM first, or create an external snapshot without memory (include_memory: false)." if saves else ""
+        return step.verb == "suspend"
+    return step.arguments["kind"] == INTERNAL or bool(step.arguments["include_memory"])
