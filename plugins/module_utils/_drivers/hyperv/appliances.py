@@ -48,7 +48,7 @@ def resolved(driver, request):
     option = f"{request.label}: appliance"
     found = read_appliance(request, APPLIANCES, driver.images.controller)
     appliance = found.creation["appliance"]
-    disks = _Disks(driver.images, appliance, option, request.policy.timeout, QemuImg(Commands(driver.call_timeout)))
+    disks = _Disks(driver.images, appliance, option, request.policy.timeout, QemuImg(driver.commands))
     entries = {slot: disks.entry(image) for slot, image in appliance["disks"].items()}
     driver.images.check_space_of([one["fetch"] for one in entries.values() if one["fetch"]], option, _PURPOSE)
     creation = {**found.creation, "appliance": {**appliance, "disks": entries}}

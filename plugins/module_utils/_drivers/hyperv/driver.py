@@ -59,6 +59,13 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         return HyperVClaims(self)
 
     @cached_property
+    def commands(self):
+        """Commands of the controller, which makes seeds and converts disks."""
+        from ..._ports.command import Commands
+
+        return Commands(self.call_timeout)
+
+    @cached_property
     def images(self):
         """The HostImages."""
         from .images import HostImages

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 from ...._core.errors import Refused
 from ...._ports import files
-from ...._ports.command import Commands
 from ...._tools import seed
 from ...._tools.seed_network import macs_by_place
 from .disks import folder_of, path_in, seed_name
@@ -25,7 +23,7 @@ def build_seed(driver, name, arguments):
     documents = seed.nocloud_documents(cloud_init, name, name, macs_by_place(networks))
     with files.private_folder() as folder:
         image = os.path.join(folder, "seed.iso")
-        seed.make_seed(Commands(driver.call_timeout), files, image, documents, cloud_init.get("answer_drivers"))
+        seed.make_seed(driver.commands, files, image, documents, cloud_init.get("answer_drivers"))
         return {path_in(folder_of(driver), seed_name(name)): files.read(image)}
 
 
@@ -42,5 +40,4 @@ def check_seed(driver, plan):
                 " start.",
                 f"Set networks[{nic}].mac.",
             )
-    # The seed is made on the controller.
-    seed.check(SimpleNamespace(commands=Commands(driver.call_timeout)), plan)
+    seed.check(driver, plan)
