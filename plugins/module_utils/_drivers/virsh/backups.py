@@ -295,5 +295,5 @@ def edit_backup(driver, vm, step):
 
 def all_backups(directory, reads_content):
     """All backups in a directory, of any VM."""
-    folder = BackupFolder(directory, os.uname().nodename)
+    folder = BackupFolder(directory, files.host_name())
     return [backup for backup, _manifest in folder.list(None, None, reads_content)]

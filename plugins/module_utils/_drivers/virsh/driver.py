@@ -166,7 +166,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def backup_folder(self):
         from ..._media.backup_folder import BackupFolder
 
-        return BackupFolder(self.options["directory"], os.uname().nodename)
+        return BackupFolder(self.options["directory"], host_name())
 
     def backups(self, vm, asked, reads_content):
         from .backups import read_backups
