@@ -129,10 +129,10 @@ def _play(tmp_path, ansible_playbook):
 def _assert_removed(play, before, role):
     """The role removes its own packages by name, and names those that stay with the command that removes them."""
     present, recorded = _host(), json.loads(Path("/var/lib/polyvirt/libvirt_host.json").read_bytes())["packages"]
-    told = r"removed packages: (.*?)\. Packages that stay: (.*?)\. To remove .*?, run: (.*?)[\"} ]*(?:TASK|PLAY)"
-    foreseen = re.findall(told, play(role, words=("--check",))[1])
+    message = r"removed packages: (.*?)\. Packages that stay: (.*?)\. To remove .*?, run: (.*?)[\"} ]*(?:TASK|PLAY)"
+    foreseen = re.findall(message, play(role, words=("--check",))[1])
     assert _host()["packages"] == present["packages"]
-    assert re.findall(told, play(role)[1]) == foreseen
+    assert re.findall(message, play(role)[1]) == foreseen
     assert play(role)[0] == 0
     ((removed, stays, command),) = foreseen
     kept = set(re.sub(r" \(needed by .*?\)", "", stays).split(", "))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A definition that is copied to another host takes its record along, but not the files in it.
 
-At a path in it, the new host can have a file of somebody else, which is no file of the VM.
+At a path in it, the new host can have a file of somebody else, which does not belong to the VM.
 """
 
 from __future__ import annotations

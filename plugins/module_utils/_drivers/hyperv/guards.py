@@ -21,7 +21,7 @@ from .snapshots import check_production
 
 
 def _check_files(driver, plan, released):
-    """Files, and the slots of disks, whose controllers are read with them."""
+    """Files and the slots of disks: their controllers are read together."""
     host_files = driver.host_files
     needed = HyperVFiles(host_files, plan)
     host_files.complete([needed])

@@ -84,7 +84,7 @@ def _check_move(driver, label, before, changes):
 
 
 def _check_new_nics(driver, label, before, changes):
-    """Those of a VM whose options are known are checked with its other changes."""
+    """If the options of the VM are known, its NICs are checked with its other changes."""
     for nic in () if before.is_known else connected_nics(changes):
         check_nic(driver, label, before.node, nic)
 

@@ -350,7 +350,7 @@ GUARDS = (
     Guard(_WRITING, _check_unique, "Vagrant creates one of two entries, or none"),
     Guard(_WRITING, _check_file, "a provider does not support a setting"),
     Guard(_WRITING, _check_needed_files, "a file is missing, or is not what it should be"),
-    SharedGuard(("start",), _check_ports, "Vagrant does not start a VM whose ports are used"),
+    SharedGuard(("start",), _check_ports, "Vagrant does not start the VM: one of its ports is used"),
     Guard(("start",), _check_new_box, "the box cannot be downloaded"),
     Guard(("start",), _check_with_vagrant, "Vagrant rejects the file when it is in place"),
 )

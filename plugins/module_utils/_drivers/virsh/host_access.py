@@ -51,7 +51,7 @@ _DEVICES = {
     "devices/*/source[@path]": "file, device or socket of the host",
     "devices/interface[@type='direct']/source[@mode='passthrough']": "device of the host",
 }
-#: Elements whose paths no VM opens, or which a restore sets; each other element with a path is a power.
+#: Elements with paths that no VM opens, or that a restore sets; each other element with a path counts as host access.
 _SET_BY_RESTORE = ("emulator", "disk", "nvram")
 _NO_POWERS = (*_SET_BY_RESTORE, "metadata", "name", "title", "description", "blkiotune", "resource", "cmdline")
 #: Devices of which only the part with a path is removed, and the sources of random numbers that each VM may have.
