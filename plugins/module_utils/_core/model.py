@@ -129,8 +129,9 @@ class Vm(Frozen):
     deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
     to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
     compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
-    ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
-    native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
+    ``not_modelled()`` is {setting: why it cannot be described as an option}, in the platform's terms, of a VM that was
+    read with the facet native. ``birth``: what identifies the VM even if another one gets its name and id; None if no
+    VM gets its id again.
     ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
     ``revision``: what identifies the stored settings, which are compared with it before they are changed; None: they
     are not. On libvirt, the text of the definition. ``generation``: what is new after each restore and rollback.
@@ -158,7 +159,7 @@ class Vm(Frozen):
     effective: Mapping = field(default_factory=dict)
     counters: Counters = Counters()
     own_disks: frozenset = frozenset()
-    not_modelled: Mapping[str, str] = field(default_factory=dict)
+    not_modelled: Callable = dict
     guest_tools: Optional[Mapping] = None
     birth: Optional[str] = None
     reserved: frozenset = frozenset()

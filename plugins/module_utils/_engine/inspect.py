@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .._core.errors import NotFound, Refused, Unavailable
+from .._core.errors import NotFound, Refused, Unavailable, unexpected
 from .._core.model import LIST, Target
 from .._core.options.identity import check_identity, known_names
 from .._core.options.option import FACETS
@@ -54,11 +54,14 @@ def report_vms(driver, params, platform, options=None):
 def _as_task(vm, traits, options, params, known):
     """Return the task that keeps the VM as it is, as keys of its result."""
     # Imported here because most tasks do not need the planner.
-    from .._core.results.task_of import task_of
+    from .._core.results.task_of import UNSUPPORTED, Omission, task_of
 
     # Of several VMs with one name, only those of the request may have been listed.
     is_ambiguous = known[vm.name] > 1 or (bool(params.get("id")) and not traits.unique_names)
-    task, not_described = task_of(vm, traits, options, params, is_ambiguous)
+    try:
+        task, not_described = task_of(vm, traits, options, params, is_ambiguous)
+    except Exception as error:  # A VM that cannot be described does not hide the others.
+        task, not_described = None, [Omission(("state",), UNSUPPORTED, str(unexpected(error))).shown()]
     return {"task": task, "not_described": not_described}
 
 

@@ -129,7 +129,7 @@ class _Subject(Frozen):
         gone = {one.path for one in omitted}
         kept = [part for part in parts if not any(part.path[:length] in gone for length in (1, 2))]
         created, others = self._created_from(kept)
-        unknown = [Omission((name,), UNSUPPORTED, why) for name, why in self.vm.not_modelled.items()]
+        unknown = [Omission((name,), UNSUPPORTED, why) for name, why in self.vm.not_modelled().items()]
         return [*kept, *created, *self._complete_lists(config, kept)], [*omitted, *others, *unknown]
 
     def _settings(self, config):

@@ -237,8 +237,12 @@ class HyperVObserver(OnWindows):
 
 def _to_describe(vm, raw):
     """Return the VM with what no option sets, and with the values in native that a new VM does not have."""
-    others = {**undescribed_nics(raw, vm.config.get("nested_virtualization")), **undescribed_disks(raw)}
-    return vm.having(config={**vm.config, "native": described_native(vm.config["native"])}, not_modelled=others)
+    native = described_native(vm.config["native"])
+    return vm.having(config={**vm.config, "native": native}, not_modelled=lambda: _not_modelled(vm, raw))
+
+
+def _not_modelled(vm, raw):
+    return {**undescribed_nics(raw, vm.config.get("nested_virtualization")), **undescribed_disks(raw)}
 
 
 def _is_working(raw):

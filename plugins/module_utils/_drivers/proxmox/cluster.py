@@ -304,7 +304,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
         generation=vm_options.stored.get("vmgenid"),
         reserved=reserved_slots(vm_options.stored),
         reason=marks.UNFINISHED if vm_options.is_unfinished else reason,
-        not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
+        not_modelled=lambda: not_modelled(vm_options.stored),
         # The number in the name of a volume is that of its VM, whoever has created it.
         own_disks=frozenset(
             volume for volume in volumes_of(vm_options.stored).values() if values.owner_of(volume) == listed.vmid

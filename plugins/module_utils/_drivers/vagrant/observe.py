@@ -167,7 +167,7 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         mark=_mark(project_vm, project_vm.created.id),
         files=files,
         effective=provider_vm.running,
-        not_modelled=_not_modelled(project_vm, driver.project.path),
+        not_modelled=lambda: _not_modelled(project_vm, driver.project.path),
     )
 
 

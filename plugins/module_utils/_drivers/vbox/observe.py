@@ -156,7 +156,7 @@ def vm_of(listing, listed, native_keys):
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
         own_disks=vbox_vm.created_images if is_finished else frozenset(),
         reserved=reserved_slots(vbox_vm),
-        not_modelled=_not_modelled(vbox_vm) if native_keys is None else {},
+        not_modelled=lambda: _not_modelled(vbox_vm),
     )
 
 

@@ -131,7 +131,7 @@ def vm_of(uuid, listing, answers, native_keys, is_local=True):
         active = {**config_of(running, sizes, own_files, native_keys), **descriptive}
         _ignore_rewritten_settings(config, active, definition, running)
     vm = Vm(
-        not_modelled=_not_modelled(definition, answers) if native_keys is None else {},
+        not_modelled=lambda: _not_modelled(definition, answers),
         name=definition.name,
         id=uuid,
         power=power,

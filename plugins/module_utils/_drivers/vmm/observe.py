@@ -173,7 +173,7 @@ def observed_vm(found, name, native_keys=()):
     config = config_of(stored, mark, image_of, native_keys, birth)
     # autostart is effective at once, because it matters only when vmd itself starts.
     active = {**config_of(running, mark, image_of, native_keys, birth), "autostart": config["autostart"]}
-    vm = vm.having(not_modelled=not_modelled(stored) if native_keys is None else {})
+    vm = vm.having(not_modelled=lambda: not_modelled(stored))
     # A change of a VM that is off is not complete until vmd has read it; so the settings that vmd uses are reported.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
 

@@ -281,7 +281,7 @@ class WslObserver(OnWindows):
         if self.options.get("describe"):
             from .settings.described import not_modelled  # Most tasks do not need it.
 
-            vm = vm.having(not_modelled=not_modelled(Distro(self.host, raw, self.options)))
+            vm = vm.having(not_modelled=lambda: not_modelled(Distro(self.host, raw, self.options)))
         if vm.mark is None and self.is_unfinished(raw):
             # A killed task has recorded it in a file, and had no time for the registry.
             return vm.having(mark=unfinished_mark(empty_mark(vm_id)), reason=UNFINISHED)

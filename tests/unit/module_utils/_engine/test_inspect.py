@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platfo
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import ConsoleLog
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
+from ansible_collections.polyvirt.core.plugins.modules import virsh_vm
 
 WEB = Vm("web", id="u-web", config={"cpus": 2}, snapshots=(Snapshot("s", config={"cpus": 1}),))
 CHANGE = {"change": "changed", "path": "/etc/shadow", "before": {}, "after": None, "text": "+secret"}
@@ -259,3 +260,14 @@ def test_platform_without_logs_says_how_to_get_the_console():
 def test_console_of_too_many_lines(lines):
     with pytest.raises(InvalidInput, match=f"console: {lines} is out of range. Set a number from 1 to 1000"):
         report_vms(FakeDriver(WEB), {**_CONSOLE, "console": lines}, "memory")
+
+
+def test_vm_that_cannot_be_described_does_not_hide_the_others():
+    def fails():
+        raise KeyError("loader")
+
+    driver = FakeDriver(OURS, COPY.having(not_modelled=fails))
+    params = {"name": None, "id": None, "facets": ["config"], "filters": None, "describe": True}
+    first, second = report_vms(driver, params, "memory", virsh_vm.MODULE.options)["vms"]
+    assert (first["task"], second["task"]) == ({"platform": "memory", "name": "web", "state": "started"}, None)
+    assert "Unexpected KeyError: 'loader'" in second["not_described"][0]["reason"]

@@ -217,7 +217,7 @@ def test_value_that_cannot_be_set_is_named():
 
 
 def test_what_no_option_can_set_is_named():
-    _task, omitted = task_of(vm(not_modelled={"devices/sound": "Nothing sets it."}), TRAITS, OPTIONS)
+    _task, omitted = task_of(vm(not_modelled=lambda: {"devices/sound": "Nothing sets it."}), TRAITS, OPTIONS)
     assert omitted == [{"path": "devices/sound", "kind": "unsupported", "reason": "Nothing sets it.", "variable": None}]
 
 

@@ -108,7 +108,7 @@ def test_clone_gets_no_drive_in_the_slot_of_its_seed(vbox):
 def test_all_drives_of_a_vm_are_described(vbox):
     task(vbox, config={**SMALL, "cdroms": {"IDE 0": {}, "SATA 3": {"source": vbox.iso()}}}).succeeded()
     vm = observed(vbox, "native")
-    assert [key for key in vm.not_modelled if "Storage" in key or "drive" in key] == []
+    assert [key for key in vm.not_modelled() if "Storage" in key or "drive" in key] == []
 
 
 def test_file_of_the_second_drive_is_missing(vbox):

@@ -152,9 +152,9 @@ def test_serial_ports_of_an_unreadable_settings_file_are_unknown(vbox, monkeypat
 def test_log_is_described_and_another_port_is_named(vbox):
     log = vbox.folder / "web.log"
     task(vbox, config={**SMALL, "serial_log": str(log)}).succeeded()
-    assert [key for key in observed(vbox, "native").not_modelled if "UART" in key] == []
+    assert [key for key in observed(vbox, "native").not_modelled() if "UART" in key] == []
     vbox.run("modifyvm", "web", "--uart2", "0x2f8", "3")
-    assert [key for key in observed(vbox, "native").not_modelled if "UART" in key] != []
+    assert [key for key in observed(vbox, "native").not_modelled() if "UART" in key] != []
 
 
 def test_native_names_the_option_of_the_first_port_only(vbox):

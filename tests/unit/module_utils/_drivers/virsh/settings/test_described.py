@@ -58,7 +58,7 @@ def described(root):
 
 
 def named(root):
-    return vm_from(root).not_modelled
+    return vm_from(root).not_modelled()
 
 
 def is_drift(task, root):
@@ -114,7 +114,7 @@ def is_reported(before, root):
     except (PolyvirtError, AttributeError, ValueError, TypeError, KeyError, StopIteration):
         return True  # libvirt does not store such a definition.
     (task, _omitted), others = before
-    return others != vm.not_modelled or is_drift(task, root) or described(root) != before[0]
+    return others != vm.not_modelled() or is_drift(task, root) or described(root) != before[0]
 
 
 def is_below(path, others):
@@ -165,7 +165,7 @@ def test_password_of_the_display_is_named_but_never_its_value(password):
     complete = copy.deepcopy(root)
     complete.find("devices/graphics").set("passwd", "geheim")
     secrets = password or Answer(ET.tostring(complete, encoding="unicode"), None)
-    assert "devices/graphics@passwd" in vm_from(root, secrets).not_modelled
+    assert "devices/graphics@passwd" in vm_from(root, secrets).not_modelled()
     assert "geheim" not in repr(vm_from(root, secrets))
 
 
