@@ -23,6 +23,21 @@ WITH_HEADER = {".py", ".sh", ".yml", ".yaml", ".ps1", ".psm1", ".toml"}
 # Recorded or generated: not written by anybody here.
 WITHOUT_HEADER = ("tests/unit/fixtures/", "changelogs/changelog.yaml")
 
+# {folder of module_utils: how the documentation string of each file in it begins}. Many folders have a file of the same
+# name, and a reader who lands in one by a search needs to know which one it is.
+PLATFORMS = {
+    "_drivers/hyperv/": ("Hyper-V: ",),
+    "_drivers/proxmox/": ("Proxmox VE: ",),
+    "_drivers/vagrant/": ("Vagrant: ",),
+    "_drivers/vbox/": ("VirtualBox: ",),
+    "_drivers/virsh/": ("libvirt: ",),
+    "_drivers/vmm/": ("vmd: ",),
+    "_drivers/wsl/": ("WSL: ",),
+    "_hosts/libvirt/": ("libvirt: ",),
+    "_hosts/openbsd/": ("OpenBSD: ",),
+    "_hosts/windows/": ("Hyper-V: ", "WSL: "),
+}
+
 _DOCUMENTATION_NAMES = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
 
@@ -97,6 +112,18 @@ def needs_header(name, text):
     if name.startswith(WITHOUT_HEADER):
         return False
     return text.startswith("#!") or any(name.endswith(ending) for ending in WITH_HEADER)
+
+
+def platform_problem(name, source):
+    """What is wrong with the documentation string of a file about one platform, or None."""
+    room, _slash, rest = name.removeprefix("plugins/module_utils/").partition("/")
+    folder, below, _file = rest.partition("/")
+    if room not in ("_drivers", "_tools", "_hosts") or not below or not source.strip():
+        return None
+    beginnings = PLATFORMS.get(f"{room}/{folder}/", ())
+    if (ast.get_docstring(_parsed(source)) or "").startswith(beginnings):
+        return None
+    return f"{name}: its documentation string must begin with {' or '.join(map(repr, beginnings)) or 'its platform'}"
 
 
 def reads_check_mode(source):

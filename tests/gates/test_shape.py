@@ -42,6 +42,27 @@ def test_check_mode_is_read_in_one_place():
     assert len(readers) == (1 if modules else 0), f"check_mode is read in {readers}"
 
 
+def test_files_about_a_platform_begin_with_its_name():
+    problems = [shape.platform_problem(name, _text(name)) for name in PYTHON]
+    assert [problem for problem in problems if problem] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        ("_drivers/vbox/images.py", True),
+        ("_drivers/vmm/images.py", False),
+        ("_hosts/openbsd/network.py", True),
+        ("_tools/new/read.py", True),
+        ("_tools/vmctl.py", False),
+        ("_hosts/course.py", False),
+    ],
+)
+def test_a_file_that_does_not_name_its_platform_is_found(name, is_found):
+    assert bool(shape.platform_problem(f"plugins/module_utils/{name}", '"""vmd: images."""\n')) == is_found
+    assert not shape.platform_problem(f"plugins/module_utils/{name}", "")
+
+
 def test_a_long_function_is_found():
     body = "    pass\n" * 60
     assert shape.function_lengths(f"def f():\n{body}") == {"f": 61}

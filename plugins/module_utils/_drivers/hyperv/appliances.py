@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs from appliances: the controller reads the appliance and converts each disk, as it does with images by name.
+"""Hyper-V: VMs from appliances: the controller reads the appliance and converts each disk, as for images by name.
 
 A converted disk is an image in the stores of the controller and of the host. Its name has a digest of the appliance's
 path, version and part, so an interrupted task is completed with the disks of this version only.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of a Hyper-V host hold: their disk files with all parents, and those of their checkpoints."""
+"""Hyper-V: what the VMs of a host hold: their disk files with all parents, and those of their checkpoints."""
 
 from __future__ import annotations
 

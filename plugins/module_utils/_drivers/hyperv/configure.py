@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change settings of a VM: first the mark in its notes, then the VM itself."""
+"""Hyper-V: change settings of a VM: first the mark in its notes, then the VM itself."""
 
 from __future__ import annotations
 

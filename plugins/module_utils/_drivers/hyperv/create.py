@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create a VM in one request, which renames it to its final name at the end.
+"""Hyper-V: create a VM in one request, which renames it to its final name at the end.
 
 Until then the VM has a temporary name, and its notes contain the names of its new files: if the task is interrupted,
 the next task recognizes the VM and removes it. Disks are copied in the background, because that takes long; a second

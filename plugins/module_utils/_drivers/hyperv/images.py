@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images by name or address: the controller downloads and converts them, and copies them to the host.
+"""Hyper-V: images by name or address: the controller downloads and converts them, and copies them to the host.
 
 Windows has no program that reads the images of vendors.
 """

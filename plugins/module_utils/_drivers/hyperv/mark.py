@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark of this collection in the last line of a VM's notes, and temporary names of VMs that are being created.
+"""Hyper-V: the mark in the last line of a VM's notes, and temporary names of VMs that are being created.
 
 Hyper-V chooses the id of a VM in the same request in which the mark is written. So the mark of a VM that is being
 created has no id; it is valid if the VM has a temporary name.

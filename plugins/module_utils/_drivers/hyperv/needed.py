@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about the files that plans need, read in one request for all VMs of a task."""
+"""Hyper-V: facts about the files that plans need, read in one request for all VMs of a task."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start, stop, pause and save VMs. A step may be sent twice: Hyper-V then only prints a warning."""
+"""Hyper-V: start, stop, pause and save VMs. A step may be sent twice: the second time is only a warning."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create, delete and restore checkpoints. They are selected by id, because names need not be unique."""
+"""Hyper-V: create, delete and restore checkpoints. They are selected by id, because names need not be unique."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who needs the disks of a VM, asked again directly before a step: minutes may have passed since it was planned."""
+"""Hyper-V: who needs the disks of a VM, asked again directly before a step: the plan may be minutes old."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account of a cluster, from the options of the connection and the environment of the task."""
+"""Proxmox VE: the account of a cluster, from the options of the connection and the environment of the task."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs from appliances: the host of the task converts each disk and uploads it, and the server imports the upload.
+"""Proxmox VE: VMs from appliances: the task's host converts and uploads each disk, and the server imports the upload.
 
 The new VM has no disk at first. Its mark names the uploads before the first of them is sent, with the id of the VM and
 random digits in their names. So the next task completes or removes what a killed one has left, and no other volume.

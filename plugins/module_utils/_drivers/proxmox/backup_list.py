@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which backups there are: those of a VM that a task may use, and all with a record on a storage."""
+"""Proxmox VE: which backups there are: those of a VM that a task may use, and all with a record on a storage."""
 
 from __future__ import annotations
 

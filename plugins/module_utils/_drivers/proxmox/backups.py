@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups of Proxmox VE: reading, creating, protecting and deleting them.
+"""Proxmox VE: backups: reading, creating, protecting and deleting them.
 
 The first line of the notes of a backup has its record, because the list of a storage has no more of them. The number in
 the name of a backup identifies no VM, and notes can be edited. So the configuration in the backup must have the birth

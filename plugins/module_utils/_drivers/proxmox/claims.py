@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VMs of a cluster share: volumes of templates, which linked clones need, and volumes of deleted VMs.
+"""Proxmox VE: what VMs of a cluster share: volumes of templates, which linked clones need, and volumes of deleted VMs.
 
 All other volumes have the id of their only VM in their names.
 """

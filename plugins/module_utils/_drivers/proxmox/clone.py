@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning VMs, and the checks of the source and of the node on which the clone is created."""
+"""Proxmox VE: cloning VMs, and the checks of the source and of the node on which the clone is created."""
 
 from __future__ import annotations
 

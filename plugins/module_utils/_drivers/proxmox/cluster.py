@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists of the VMs of a cluster, and the options of a VM.
+"""Proxmox VE: lists of the VMs of a cluster, and the options of a VM.
 
 One call returns the nodes of all VMs (``/cluster/resources``), one call for each node the state of its VMs. The list of
 the cluster is about ten seconds old, except for nodes, locks and pools. So names and power states are read from the

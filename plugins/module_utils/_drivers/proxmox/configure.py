@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM. All options are set in one call, which fails if somebody else changes them at the same time.
+"""Proxmox VE: changing a VM. One call sets all options; it fails if somebody else changes them at the same time.
 
 A step may be sent twice, so changes that are already made are not made again.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs. The server creates a complete VM in one task, or nothing. The next run completes an interrupted run.
+"""Proxmox VE: creating VMs. The server creates a whole VM in one task, or nothing. The next run completes this one.
 
 In Proxmox VE, several VMs can have the same name. So that two tasks do not create the same VM twice:
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting a VM. The server also deletes the VM's own volumes, and no others."""
+"""Proxmox VE: deleting a VM. The server also deletes the VM's own volumes, and no others."""
 
 from __future__ import annotations
 

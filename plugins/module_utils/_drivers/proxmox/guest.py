@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a command in a guest by its agent, and what a new VM needs so that the task can find its guest."""
+"""Proxmox VE: running a command in a guest by its agent, and what a new VM needs so that its guest is found."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images by name or address: the node downloads them to one of its storages, where they are named by their content.
+"""Proxmox VE: images by name or address: the node downloads them to one of its storages, named by their content.
 
 The host of the task reads and verifies the vendor's list of checksums, and the node verifies the checksum of the file.
 What a node cannot do (_is_uploaded), the host of the task does: it downloads the image, and uploads the result.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark of this collection: a line of a VM's notes, as a comment that the web interface does not show.
+"""Proxmox VE: the mark of this collection: a line of a VM's notes, as a comment that the web interface does not show.
 
 The server copies the notes of a VM with it, and gives the number of a deleted VM to a new one. So the mark names the
 ``birth`` of its VM, too.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moving a VM to another node, storage or pool, and the checks that it can be moved.
+"""Proxmox VE: moving a VM to another node, storage or pool, and the checks that it can be moved.
 
 Without these checks, the server would report such errors half-way, in the log of its task.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a requested VM is not in the lists, although it exists or may exist."""
+"""Proxmox VE: why a requested VM is not in the lists, although it exists or may exist."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observation of VMs: the requested ones in full, or known ones again with only their power and addresses."""
+"""Proxmox VE: observation of VMs: requested ones in full, known ones again with only their power and addresses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that only Proxmox VE has, and the shared options that it does not support, with alternatives."""
+"""Proxmox VE: options that no other platform has, and shared options that it does not support, with alternatives."""
 
 from __future__ import annotations
 

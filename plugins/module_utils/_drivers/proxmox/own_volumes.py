@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which volumes of a VM were created for it by tasks. The server deletes all volumes of a VM with it.
+"""Proxmox VE: which volumes of a VM were created for it by tasks. The server deletes all volumes of a VM with it.
 
 The server names volumes itself, so the mark has the ``slots`` of those that a task creates, in the call that creates
 them. ``detached`` are the volumes that tasks have detached: the server chooses their slots (unused0 ...) later. A mark

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes and storages of the cluster: choosing them for new VMs and disks, and checking free space."""
+"""Proxmox VE: nodes and storages of the cluster: choosing them for new VMs and disks, and checking free space."""
 
 from __future__ import annotations
 

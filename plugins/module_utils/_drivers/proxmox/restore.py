@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restoring backups: as a new VM, or over an existing one.
+"""Proxmox VE: restoring backups: as a new VM, or over an existing one.
 
 The server frees the disks of a VM before it reads the archive with which it overwrites the VM. So the backup is first
 restored as a copy, and the disks of the VM are detached, which the server does not free. The copy is deleted only when

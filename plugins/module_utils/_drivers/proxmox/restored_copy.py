@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies with which a restore over a VM is checked first, and what the restore leaves of that VM if it fails.
+"""Proxmox VE: copies that check a restore over a VM before it, and what a failed restore leaves of that VM.
 
 Such a rest has neither a name nor a record, so the record of the copy has what the next task must know.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seed ISO of a VM for which the task sets documents of cloud-init: user_data, meta_data or network_config.
+"""Proxmox VE: the seed ISO of a VM with documents of cloud-init: user_data, meta_data or network_config.
 
 cloud-init uses only one of two seeds. So such a VM gets no cloud-init drive of Proxmox VE, and none of its options: the
 shared fields are merged into the documents.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image store of a node: a storage with the content Import. It has no records, only the names of its files."""
+"""Proxmox VE: the image store of a node: a storage with the content Import. Its only records are names of files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The versions of the volumes and files that plans use: whether one was replaced after its plan was approved."""
+"""Proxmox VE: versions of the volumes and files that plans use: was one replaced after its plan was approved?"""
 
 from __future__ import annotations
 

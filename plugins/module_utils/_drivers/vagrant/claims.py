@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of a Vagrant project hold: MACs, addresses and ports, as the managed Vagrantfile describes them.
+"""Vagrant: what the VMs of a project hold: MACs, addresses and ports, as the managed Vagrantfile describes them.
 
 Boxes are no files, and each VM has disks of its own.
 """

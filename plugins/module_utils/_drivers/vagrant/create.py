@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creates VMs: in a managed project, a new VM is written to the Vagrantfile; Vagrant creates it at its first start."""
+"""Vagrant: creates VMs: in a managed project, a new VM is written to the Vagrantfile; its first start creates it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes VMs: Vagrant destroys the VM, then its description is removed from the managed Vagrantfile.
+"""Vagrant: deletes VMs: the VM is destroyed, then its description is removed from the managed Vagrantfile.
 
 ``vagrant destroy`` deletes whatever is attached, media too. So what is to be kept is detached first.
 """

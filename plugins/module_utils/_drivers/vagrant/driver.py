@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's driver: translates the core's requests to calls of Vagrant and of the tools of its providers.
+"""Vagrant: the driver: translates the core's requests to calls of Vagrant and of the tools of its providers.
 
 Vagrant starts and suspends VMs. If this host has the tool of the provider, that tool shuts VMs down and manages their
 snapshots, by the id of the VM.

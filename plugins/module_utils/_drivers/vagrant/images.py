@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The box of an image: named by the task, that of the catalogue for the VM's provider, or a box file.
+"""Vagrant: the box of an image: named by the task, that of the catalogue for the VM's provider, or a box file.
 
 Vagrant itself downloads a box file, and verifies its checksum. This file only finds out address and checksum. The box
 gets a name with the first digits of the checksum, because Vagrant takes another file of the same name for the same box.

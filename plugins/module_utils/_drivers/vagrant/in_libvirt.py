@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of the provider libvirt, which are read and changed with virsh by their ids; one process reads all of them."""
+"""Vagrant: VMs of the provider libvirt, read and changed with virsh by their ids; one process reads all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs for which this host has no tool of their provider: they are read and changed with Vagrant.
+"""Vagrant: VMs for which this host has no tool of their provider: ``vagrant`` itself reads and changes them.
 
 One process reads all VMs, from a copy of Vagrant's folder, because its read commands write to it.
 """

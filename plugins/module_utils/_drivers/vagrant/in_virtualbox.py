@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of the provider VirtualBox, which are read and changed with VBoxManage by their ids.
+"""Vagrant: VMs of the provider VirtualBox, which are read and changed with VBoxManage by their ids.
 
 One process reads all of them.
 """

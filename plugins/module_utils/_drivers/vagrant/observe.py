@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes the VMs of a project with Vagrant and the tools of its providers.
+"""Vagrant: observes the VMs of a project with ``vagrant`` and the tools of its providers.
 
 Vagrant is slow, and its read commands write to the project. So if this host has the provider's own tool, the state of
 VMs is read with that tool, by the id of the VM. Vagrant is called only for the rest, and once for all VMs.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project on disk: its Vagrantfile, the VMs that Vagrant has created from it, and our records of them.
+"""Vagrant: a project on disk: its Vagrantfile, the VMs that were created from it, and our records of them.
 
 Everything is read without starting Ruby. A VM is described in the managed Vagrantfile; it is created when Vagrant has
 stored an id for it. This collection writes a record into the folder of a created VM, which Vagrant deletes with the VM:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creates, deletes and restores snapshots, and records the settings that a VM had at that time."""
+"""Vagrant: creates, deletes and restores snapshots, and records the settings that a VM had at that time."""
 
 from __future__ import annotations
 

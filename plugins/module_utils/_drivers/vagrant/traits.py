@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant supports with its providers, as data: settings with the cost of a change, power states, alternatives.
+"""Vagrant: what it supports with its providers, as data: settings, cost of a change, power states, alternatives.
 
 A change is written to the Vagrantfile at once. Whether it is applied to a created VM depends on the provider:
 vagrant-libvirt applies few settings when it starts a VM, most other providers apply all of them.

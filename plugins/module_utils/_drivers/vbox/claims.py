@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of one VirtualBox user hold: images, MACs and host ports; the list that every task reads has it all."""
+"""VirtualBox: what the VMs of one user hold: images, MACs and host ports; the list that every task reads has it all."""
 
 from __future__ import annotations
 

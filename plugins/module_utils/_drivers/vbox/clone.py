@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: VirtualBox creates the whole VM with one command; settings that must be unique are changed afterwards."""
+"""VirtualBox: cloning: one command creates the whole VM; settings that must be unique are changed afterwards."""
 
 from __future__ import annotations
 

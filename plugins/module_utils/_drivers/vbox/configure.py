@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes a VM: all changes with modifyvm are one call, which applies all or none of them.
+"""VirtualBox: changes a VM: all changes with modifyvm are one call, which applies all or none of them.
 
 A step may be sent twice, so changes that are already applied are not repeated.
 """

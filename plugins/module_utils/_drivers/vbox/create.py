@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creates VMs. Each action first checks what exists already, so that the same task completes an interrupted run."""
+"""VirtualBox: creates VMs. Each action first checks what exists, so that the same task completes an interrupted run."""
 
 from __future__ import annotations
 

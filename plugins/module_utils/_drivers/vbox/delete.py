@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes VMs with their files.
+"""VirtualBox: deletes VMs with their files.
 
 VirtualBox itself decides which images it deletes with a VM. So disks to be kept are detached first, and nothing is
 deleted if the VM has other images now than when the task was planned.

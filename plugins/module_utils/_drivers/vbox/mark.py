@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark on a VM, which is stored in its extra data, and how an unfinished VM differs from a finished one.
+"""VirtualBox: our mark, stored in a VM's extra data, and how an unfinished VM differs from a finished one.
 
 VirtualBox registers a VM before data can be stored in it. So the UUID of a VM created by this collection starts with a
 fixed prefix: such a VM without a mark of its own is unfinished as long as it has no disks, and the same task completes

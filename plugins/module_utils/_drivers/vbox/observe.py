@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes VMs: one list of all VMs, the settings file of each one, and the addresses of running ones."""
+"""VirtualBox: observes VMs: one list of all VMs, the settings file of each one, and the addresses of running ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a VM, which other VMs need them, and which images VirtualBox deletes with the VM.
+"""VirtualBox: which files belong to a VM, which other VMs need them, and which images VirtualBox deletes with the VM.
 
 VirtualBox deletes all disks that only this VM uses, in any directory, and images below them that no VM uses.
 """

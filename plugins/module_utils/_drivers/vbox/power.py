@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts, stops, pauses and suspends VMs.
+"""VirtualBox: starts, stops, pauses and suspends VMs.
 
 A step may be sent twice, and the guest may shut down first. So after an error the state of the VM is checked.
 """

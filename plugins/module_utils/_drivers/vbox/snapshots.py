@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: created, deleted, restored and checked; addressed by UUID, because names may repeat."""
+"""VirtualBox: snapshots: created, deleted, restored and checked; addressed by UUID, because names may repeat."""
 
 from __future__ import annotations
 

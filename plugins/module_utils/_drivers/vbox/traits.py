@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VirtualBox supports, as data: settings with the cost of a change, sources, names, alternatives."""
+"""VirtualBox: what it supports, as data: settings with the cost of a change, sources, names, alternatives."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM as VirtualBox reports it, with the names of its controllers, slots and files, and its Guest Additions."""
+"""VirtualBox: a VM as VBoxManage reports it: its controllers, slots and files, and its Guest Additions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of virsh about one VM, and the Vm that results from the answers."""
+"""libvirt: what is asked of virsh about one VM, and the Vm that results from the answers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backup or a restore needs from the host, checked before the first step."""
+"""libvirt: what a backup or a restore needs from the host, checked before the first step."""
 
 from __future__ import annotations
 

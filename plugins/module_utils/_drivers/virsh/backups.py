@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating and deleting backups: by a job of libvirt while the VM runs, by copies of its disks while it is off."""
+"""libvirt: creating and deleting backups: by a backup job while the VM runs, by copies of its disks while it is off."""
 
 from __future__ import annotations
 

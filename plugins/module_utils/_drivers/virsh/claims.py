@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of a libvirt hold: their files with all backing and data files, MACs, host ports and devices."""
+"""libvirt: what the VMs of a host hold: their files with all backing and data files, MACs, host ports and devices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Comparing the files in a VM's disks at two points: two snapshots, or a snapshot and the current disks.
+"""libvirt: comparing the files in a VM's disks at two points: two snapshots, or a snapshot and the current disks.
 
 The tool needs an image file for each disk. For an external snapshot this is the file that it froze. An internal
 snapshot is copied out of its image: only the data in the image itself, as the copy has the same backing file.

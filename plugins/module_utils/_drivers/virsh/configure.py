@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM: first the running VM, then its stored definition.
+"""libvirt: changing a VM: first the running VM, then its stored definition.
 
 If a change of the running VM fails, nothing is stored, so the next run finds the same differences and tries again.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The logs of consoles: libvirt copies the output of a serial port to a file, or writes it to a file only."""
+"""libvirt: the logs of consoles: the output of a serial port is copied to a file, or written to a file only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs. A VM is stored with a mark that names its files before these exist, and complete after them.
+"""libvirt: creating VMs. A VM is stored with a mark that names its files before these exist, and complete after them.
 
 So the same task can complete an interrupted run, and a file that the mark does not name is that of somebody else.
 """

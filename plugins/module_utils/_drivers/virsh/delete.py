@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs. Files are removed before the definition, so that the next run can complete an interrupted one."""
+"""libvirt: deleting VMs: files before the definition, so that the next run can complete an interrupted one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The libvirt driver: carries out the plans of the core with virsh and qemu-img. It neither waits nor decides."""
+"""libvirt: the driver: carries out the plans of the core with virsh and qemu-img. It neither waits nor decides."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a definition leads out of its VM: what only one running VM can have, and what it may do on the host.
+"""libvirt: what of a definition leads out of its VM: what only one running VM can have, and what it may do on the host.
 
 Whoever can write to a backup has chosen the restored definition, and libvirt is root.
 

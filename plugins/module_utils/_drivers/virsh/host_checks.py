@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the host before a VM is created, started or changed, saves its memory, or writes to its disks."""
+"""libvirt: checks of the host before a VM is created, started or changed, saves its memory, or writes to its disks."""
 
 from __future__ import annotations
 

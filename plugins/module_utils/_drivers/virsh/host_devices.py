@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices of the host: what a plan needs from the host, and what cannot be done with a VM that has some."""
+"""libvirt: devices of the host: what a plan needs from the host, and what cannot be done with a VM that has some."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt judges the definitions that plans would store, without storing them: one process for all VMs of a task.
+"""libvirt: its own judgement of the definitions that plans would store, without storing them: one process for all.
 
 ``domxml-to-native`` parses a definition as ``define`` does, and prepares a start (verified with libvirt 9.0.0). Of the
 command line that it prints, only the names of devices are used. libvirt's test driver, which is in virsh itself, shows

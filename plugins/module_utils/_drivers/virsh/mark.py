@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark in the definition: new files are in it before they exist, so that a file that exists proves nothing."""
+"""libvirt: the mark in the definition: it names new files before they exist, so a file that exists proves nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observing up to a hundred VMs with two virsh processes: the first lists VMs, the second queries each of them.
+"""libvirt: observing up to a hundred VMs with two virsh processes: one lists the VMs, one queries each of them.
 
 Commands select a VM by its UUID, because virsh reads a numeric name as the id of a running VM. If a task only compares
 settings, its VMs with other names are queried by the first process too, and no second one is needed.

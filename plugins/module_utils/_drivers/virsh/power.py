@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing the power state of a VM. Each function has the same result if it is called twice."""
+"""libvirt: changing the power state of a VM. Each function has the same result if it is called twice."""
 
 from __future__ import annotations
 

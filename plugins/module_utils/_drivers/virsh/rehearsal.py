@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The definition that a step would store: the step's changes, made to a copy of the observed definition.
+"""libvirt: the definition that a step would store: the step's changes, made to a copy of the observed definition.
 
 ``native`` can name files and devices that no setting names, so what it claims is read from that definition.
 """

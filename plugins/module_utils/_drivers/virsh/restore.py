@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restoring backups: the new disks are complete before a VM is stopped, and its former ones are deleted last.
+"""libvirt: restoring backups: the new disks are complete before a VM is stopped, and its former ones are deleted last.
 
 The new files are recorded before they exist. Storing the new definition is one operation, before which the VM is as it
 was, and after which it is the restored one.

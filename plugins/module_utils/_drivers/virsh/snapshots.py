@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: reading their XML, creating, deleting and restoring them.
+"""libvirt: snapshots: reading their XML, creating, deleting and restoring them.
 
 An internal snapshot is stored in the disk images. An external snapshot freezes the file of each disk: it becomes the
 backing file of a new overlay, to which the VM writes from then on.

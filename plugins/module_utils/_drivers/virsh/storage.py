@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating the files of VMs.
+"""libvirt: creating the files of VMs.
 
 A file gets its final name only when it is complete, and existing files are never overwritten.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs in vm.conf hold, also those of the administrator: disks with all their bases, ISO images and MACs."""
+"""vmd: what the VMs in vm.conf hold, also the administrator's: disks with all their bases, ISO images and MACs."""
 
 from __future__ import annotations
 

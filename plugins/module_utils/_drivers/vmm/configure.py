@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change settings in vm.conf. If the VM is off, vmd reads them now; if it is on, they apply at its next start."""
+"""vmd: change settings in vm.conf. If the VM is off, they are read now; if it is on, they apply at its next start."""
 
 from __future__ import annotations
 

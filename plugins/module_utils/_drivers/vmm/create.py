@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create, clone and delete VMs. vmd rejects a VM if its disks do not exist, so it has them before its block in vm.conf,
+"""vmd: create, clone and delete VMs. A VM without its disks is rejected, so they exist before its block in vm.conf,
 and they are deleted after that.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vmd driver: translates the steps of the core into changes of vm.conf and calls of vmctl."""
+"""vmd: the driver, which translates the steps of the core into changes of vm.conf and calls of vmctl."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One edit of vm.conf for all steps of a batch. If it is interrupted at any point, the next task can complete it.
+"""vmd: one edit of vm.conf for all steps of a batch. If it is interrupted at any point, the next task can complete it.
 
 The file is written before and after vmd reads it. The first version has marks with what is not complete: the files of
 a VM that is being created or deleted (``unfinished``) or gets new disks (``making``), and the block that vmd still uses

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check whether a host can run VMs: its CPU and kernel, the firmware, and vmd. Systems other than OpenBSD cannot."""
+"""vmd: check whether a host can run VMs: its system (only OpenBSD), its CPU and kernel, the firmware, and vmd."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about the files that a plan needs: what vmctl or vmd would report only after something was changed."""
+"""vmd: facts about the files that a plan needs: what vmctl or vmd would report only after something was changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observe vmd: vm.conf defines the VMs, and vmctl status lists those that vmd knows.
+"""vmd: observing VMs: vm.conf defines them, and vmctl status lists those that vmd knows.
 
 vmd renumbers its VMs whenever it starts, so the id of a VM is its name, which is unique.
 """

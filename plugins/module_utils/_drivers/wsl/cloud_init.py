@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documents for cloud-init: files in the profile of the user, which a distribution reads at its first start.
+"""WSL: the documents for cloud-init: files in the profile of the user, which a distribution reads at its first start.
 
 A new distribution of the same name would read them again. So they are removed with their distribution, but only if
 their content is that of its mark.

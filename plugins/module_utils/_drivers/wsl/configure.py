@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change and delete distributions: first changes that need a stopped one, then files in it, then the rest."""
+"""WSL: change and delete distributions: first changes that need a stopped one, then files in it, then the rest."""
 
 from __future__ import annotations
 

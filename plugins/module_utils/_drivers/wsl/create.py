@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create distributions: wsl.exe registers them; then they are configured like existing ones, and marked as complete.
+"""WSL: create distributions: wsl.exe registers them; then they are configured like existing ones, and marked.
 
 A clone is the export of its source, imported again. The temporary file is beside the new directory, and its name is
 derived from that of the distribution, so that the next task finds and removes the file of an interrupted one.

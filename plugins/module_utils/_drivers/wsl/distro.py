@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Distributions, as the registry, wsl.exe and the scheduled tasks report them, and as the Vms of the core."""
+"""WSL: distributions, as the registry, wsl.exe and the scheduled tasks report them, and as the Vms of the core."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The WSL driver: translates the steps of the core into calls for the host.
+"""WSL: the driver, which translates the steps of the core into calls for the host.
 
 A step is a generator that yields lists of calls (see ``in_rounds``), so that one request can contain the calls of all
 distributions of a task.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images by name or address: a name of the online list, which WSL itself downloads, or an archive of the vendor.
+"""WSL: images by name or address: a name of the online list, which WSL downloads itself, or a vendor's archive.
 
 The list does not say which version some of its names are. The installed system says so: another version is removed.
 An archive (.wsl, or a tarball) is downloaded and verified by the controller, and copied to the host.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about the files and directories that a plan needs, read in one request."""
+"""WSL: facts about the files and directories that a plan needs, read in one request."""
 
 from __future__ import annotations
 

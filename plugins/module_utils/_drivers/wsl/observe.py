@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read WSL: all distributions of the user in one request.
+"""WSL: read all distributions of the user in one request.
 
 Files in a distribution (wsl.conf, users) can be read only while it runs. So they are read only if the task sets one of
 their options, or if the distribution runs; a distribution that was stopped is stopped again.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this version of WSL supports, as data: settings and the cost of changing them, limits, alternatives."""
+"""WSL: what this version supports, as data: settings and the cost of changing them, limits, alternatives."""
 
 from __future__ import annotations
 

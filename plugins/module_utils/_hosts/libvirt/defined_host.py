@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules about networks and storage pools, as far as both are the same: how steps are made, and what is shown."""
+"""libvirt: the modules about networks and storage pools, as far as both are the same: making steps, showing results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan for a network or a storage pool, as far as both are the same. Reads and changes nothing.
+"""libvirt: the plan for a network or a storage pool, as far as both are the same. Reads and changes nothing.
 
 Each has a stored definition, which ``define`` replaces, and a running one, which a start takes from it. virsh has the
 same commands for both, with another prefix.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is checked of a requested network before the first change. Reads and changes nothing."""
+"""libvirt: what is checked of a requested network before the first change. Reads and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules virsh_network and virsh_network_info: reading networks and who uses them, and carrying out steps."""
+"""libvirt: the modules virsh_network and virsh_network_info: reading networks and their users, carrying out steps."""
 
 from __future__ import annotations
 

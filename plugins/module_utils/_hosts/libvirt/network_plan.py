@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the steps from a network as it is to the options of a task, and check them. Reads and changes nothing.
+"""libvirt: compute and check the steps from a network as it is to the options of a task. Changes nothing.
 
 The stored definition gets all options by ``net-define``. The running network gets by ``net-update`` what libvirt can
 change while it runs; each of the two is compared with the options separately, because a task may have been interrupted

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the module virsh_pool, their validation, and how they are read from and written into the pool XML."""
+"""libvirt: the options of the module virsh_pool, their validation, and how they are read from and written to XML."""
 
 from __future__ import annotations
 

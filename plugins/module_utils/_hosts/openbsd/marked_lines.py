@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module vmm_marked_lines: edit lines between two marked lines of a configuration file; the rest stays the same.
+"""OpenBSD: the module vmm_marked_lines edits lines between two marked lines of a file; the rest stays the same.
 
 If a program has to read the lines, the file is written twice: until the program has read it, a comment says so. With
 this comment, the next task can complete an interrupted one.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module vmm_network_info: the networks of a host with vmd, and what a requested network needs. Only reads."""
+"""OpenBSD: the module vmm_network_info reads the networks of a host with vmd, and what a requested one needs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find everything that makes a requested network impossible on this host, before the first change.
+"""OpenBSD: find everything that makes a requested network impossible on this host, before the first change.
 
 Also whether the loaded rules of pf keep guests apart and translate their addresses, once those of the role are loaded.
 """

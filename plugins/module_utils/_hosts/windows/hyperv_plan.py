@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the steps from the current state of a Hyper-V host to the requested one. Reads and changes nothing."""
+"""Hyper-V: compute the steps from the current state of a host to the requested one. Reads and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module wsl_host_settings: its options, their validation, and the host that it changes."""
+"""WSL: the module wsl_host_settings: its options, their validation, and the host that it changes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Hyper-V itself does with a VM: start and stop with the host, checkpoints, integration services."""
+"""Hyper-V: what the host itself does with a VM: start and stop with the host, checkpoints, integration services."""
 
 from __future__ import annotations
 

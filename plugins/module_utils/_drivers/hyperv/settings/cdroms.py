@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DVD drives: their slots, their images, and the calls that add, fill and remove them.
+"""Hyper-V: DVD drives: their slots, their images, and the calls that add, fill and remove them.
 
 A generation 1 VM has them on IDE, which changes only while it is off; a generation 2 VM has them on SCSI.
 """

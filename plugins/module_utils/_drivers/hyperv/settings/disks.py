@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Virtual disks: slots, files, the calls that attach and change them, and the space that they need."""
+"""Hyper-V: virtual disks: slots, files, the calls that attach and change them, and the space that they need."""
 
 from __future__ import annotations
 

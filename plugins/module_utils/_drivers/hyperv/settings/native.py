@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys of the option ``native``: settings of Hyper-V without their own option, named ``Object.Property``."""
+"""Hyper-V: the keys of the option ``native``: settings without an option, named ``Object.Property``."""
 
 from __future__ import annotations
 

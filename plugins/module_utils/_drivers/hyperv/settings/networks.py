@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs and their connections to virtual switches. Calls select NICs and switches by their ids."""
+"""Hyper-V: NICs and their connections to virtual switches. Calls select NICs and switches by their ids."""
 
 from __future__ import annotations
 

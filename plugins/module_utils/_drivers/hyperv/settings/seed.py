@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud-init seed ISO: created on the controller, and then written to a file on the host."""
+"""Hyper-V: the cloud-init seed ISO: created on the controller, and then written to a file on the host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check before the first step whether the drives that a plan adds have free slots on controllers that exist."""
+"""Hyper-V: check before the first step whether the drives that a plan adds have free slots on existing controllers."""
 
 from __future__ import annotations
 

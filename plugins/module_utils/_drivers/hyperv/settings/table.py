@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all settings of a VM, the settings of an observed VM, and the calls that set values."""
+"""Hyper-V: the table of all settings of a VM, the settings of an observed VM, and the calls that set values."""
 
 from __future__ import annotations
 

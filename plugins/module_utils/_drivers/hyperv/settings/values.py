@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of settings with a single value (those with the same command are set in one call), and a cost of devices."""
+"""Hyper-V: rows of settings with a single value (those with the same command are one call), and a cost of devices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The architecture of a VM: that of its node, or an emulated one (the option arch, which only root@pam may set).
+"""Proxmox VE: the architecture of a VM: that of its node, or an emulated one (option arch, only for root@pam).
 
 The server stores many values that QEMU for arm64 or its firmware does not have, and then the VM does not start.
 """

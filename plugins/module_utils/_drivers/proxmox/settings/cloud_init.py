@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option cloud_init in the form that the server reports. Values that it never accepts are rejected before."""
+"""Proxmox VE: the option cloud_init as the server reports it. Values that it never accepts are rejected before."""
 
 from __future__ import annotations
 

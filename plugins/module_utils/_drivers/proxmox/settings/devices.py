@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices that are passed to a VM: hostpciN and usbN, each with a device of the node or a mapping of the cluster.
+"""Proxmox VE: devices passed to a VM: hostpciN and usbN, each a device of the node or a mapping of the cluster.
 
 What else such a key has (pcie, x-vga, rombar ...) is kept. Keys with several devices, and spice, are left to native.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware, Secure Boot and TPM. The EFI disk and the TPM state are volumes of their own."""
+"""Proxmox VE: firmware, Secure Boot and TPM. The EFI disk and the TPM state are volumes of their own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CPUs, memory, display, node and pool, and other settings of one option each."""
+"""Proxmox VE: CPUs, memory, display, node and pool, and other settings of one option each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ISO images in optical drives: each a volume, a file that is uploaded, or a URL from which the node downloads it."""
+"""Proxmox VE: ISO images in optical drives: each a volume, an uploaded file, or a URL from which the node downloads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option native: settings by Proxmox VE's own keys. For disks and NICs, only the requested sub-keys are set."""
+"""Proxmox VE: the option native: settings by the server's own keys. For disks and NICs, only given sub-keys are set."""
 
 from __future__ import annotations
 

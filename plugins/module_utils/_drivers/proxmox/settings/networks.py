@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network interfaces, their bridges, and the addresses of a running guest.
+"""Proxmox VE: network interfaces, their bridges, and the addresses of a running guest.
 
 Addresses are those that the guest agent reports, else the fixed ones that cloud-init configures.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Description, tags, and what the mark has. The notes of a VM have its description and the mark of this collection."""
+"""Proxmox VE: description, tags, and what the mark has. The notes of a VM have its description and the mark."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all settings, and the settings of an observed VM.
+"""Proxmox VE: the table of all settings, and the settings of an observed VM.
 
 ``read`` of a row gets the options of a VM, ``write`` a ConfigUpdate. The same functions configure new and existing VMs.
 Sub-keys that are not requested are not changed: a NIC keeps its MAC address, a disk its volume.

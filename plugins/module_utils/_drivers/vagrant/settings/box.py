@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The box that a VM is created from: named by the task, or found by the operating system (``os_type``).
+"""Vagrant: the box that a VM is created from: named by the task, or found by the operating system (``os_type``).
 
 The names are those of the public catalog of boxes. A distribution's own boxes come first; ``generic`` and ``bento``
 replace them for providers without one. The task's table ``os_boxes`` takes precedence over this one.

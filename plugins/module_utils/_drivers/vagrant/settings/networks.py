@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs: the first one is Vagrant's own, and not in the description; the others are private or public networks."""
+"""Vagrant: NICs: the first one is its own, and not in the description; others are private or public networks."""
 
 from __future__ import annotations
 

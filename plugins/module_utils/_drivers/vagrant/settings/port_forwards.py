@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Port forwards. With the provider libvirt, each one is an ssh process. Vagrant stores its PID in the VM's folder.
+"""Vagrant: port forwards. With libvirt, each one is an ssh process, whose PID is stored in the VM's folder.
 
 The process does not end with the VM and keeps its port, so the next start could not forward it. Vagrant ends it before
 it stops a VM (vagrant-libvirt 0.11.2, action/forward_ports.rb); who stops a VM without Vagrant must do the same.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of a VM: how each is read from its description in the managed Vagrantfile, and written to it."""
+"""Vagrant: settings of a VM: how each is read from its description in the managed Vagrantfile, and written to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixed addresses of NICs: reservations in the DHCP server of a host-only, internal or NAT network.
+"""VirtualBox: fixed addresses of NICs: reservations in the DHCP server of a host-only, internal or NAT network.
 
 A reservation names the VM and the number of its NIC, so it needs no record. It is removed with the NIC and with the VM.
 """

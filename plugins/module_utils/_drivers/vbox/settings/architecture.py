@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The architecture of VMs, which is that of the host: VirtualBox starts no others, although it creates them.
+"""VirtualBox: the architecture of VMs, which is that of the host: others could be created, but never started.
 
 On an Arm host, the type of the operating system decides about the architecture of a new VM, whatever else is set.
 VirtualBox stores many values that such a VM does not start with.

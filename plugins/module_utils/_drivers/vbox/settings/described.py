@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a VM has besides the settings of options and native, to describe it.
+"""VirtualBox: what a VM has besides the settings of options and native, to describe it.
 
 The settings file has no default values, so all that is in it and not known here is named.
 """

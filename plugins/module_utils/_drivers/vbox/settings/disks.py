@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controllers and disks.
+"""VirtualBox: controllers and disks.
 
 The path of an image is recorded in the mark before the image is created. So an image of an interrupted run is known
 and created again; any other file at that path belongs to somebody else.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of one option each. ``write(value)`` returns arguments of modifyvm, ``write_live(value)`` of controlvm."""
+"""VirtualBox: settings of one option each. ``write`` returns arguments of modifyvm, ``write_live`` of controlvm."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The disks: what VirtualBox supports, and how they are read. disks.py changes them."""
+"""VirtualBox: disks: what is supported, and how they are read. disks.py changes them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option native: settings by their names in modifyvm. Only those that can be read back are accepted."""
+"""VirtualBox: the option native: settings by their names in modifyvm. Only those that can be read back are accepted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs: NIC n of the option is NIC n+1 of VirtualBox, even after gaps."""
+"""VirtualBox: NICs: NIC n of the option is VirtualBox's NIC n+1, even after gaps."""
 
 from __future__ import annotations
 

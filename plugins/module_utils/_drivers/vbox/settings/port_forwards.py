@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Port forwards from the host to the guest: rules of the first NIC of type nat, identified by name."""
+"""VirtualBox: port forwards from the host to the guest: rules of the first NIC of type nat, identified by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log of the first serial port: VirtualBox creates the file, or empties it, at each start without saved memory.
+"""VirtualBox: the log of the first serial port: each start without saved memory creates or empties the file.
 
 So the file must not exist before, and it is recorded in the mark before VirtualBox knows its path.
 """

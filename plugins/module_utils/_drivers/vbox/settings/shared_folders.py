@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared folders: directories of the host that the guest mounts with the Guest Additions."""
+"""VirtualBox: shared folders: directories of the host that the guest mounts with the Guest Additions."""
 
 from __future__ import annotations
 

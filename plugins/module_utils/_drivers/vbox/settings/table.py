@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all settings of a VM, and the settings of an observed VM."""
+"""VirtualBox: the table of all settings of a VM, and the settings of an observed VM."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixed addresses of NICs: reservations for their MACs in the DHCP server of a libvirt network.
+"""libvirt: fixed addresses of NICs: reservations for their MACs in the DHCP server of a network.
 
 The mark of a VM lists the reservations that were created for it, each as NETWORK, MAC and ADDRESS. Only these are
 removed: with the VM, with the NIC, and if the address, the network or the MAC of the NIC changes. The mark is stored

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What depends on the architecture of a guest: one row for each, and the checks of values that it does not have.
+"""libvirt: what depends on the architecture of a guest: one row for each, and checks of values that it lacks.
 
 libvirt stores many of these values, and then QEMU does not start the VM, or the firmware does not start the guest.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices of the host that are passed through to a VM: PCI devices by address, USB devices by vendor and product.
+"""libvirt: devices of the host that are passed to a VM: PCI devices by address, USB devices by vendor and product.
 
 A USB device is added to and removed from a running VM. A PCI device waits for the next start: to remove it needs the
 guest's cooperation, and to add it needs memory that cannot be paged out, and a free port of the VM.

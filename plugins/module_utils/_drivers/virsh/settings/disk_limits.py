@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Limits of disks: the elements of ``iotune``, and the limits of a running VM."""
+"""libvirt: limits of disks: the elements of ``iotune``, and the limits of a running VM."""
 
 from __future__ import annotations
 

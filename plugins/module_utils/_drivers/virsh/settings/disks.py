@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks: slots, reading and writing them in a definition, changing them, and checks."""
+"""libvirt: disks: slots, reading and writing them in a definition, changing them, and checks."""
 
 from __future__ import annotations
 

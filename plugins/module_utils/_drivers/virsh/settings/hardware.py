@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clock, the TPM and the watchdog, and checks of hardware with which QEMU would not start the VM."""
+"""libvirt: the clock, the TPM and the watchdog, and checks of hardware with which QEMU would not start the VM."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory and CPUs with their maxima, and nested virtualization.
+"""libvirt: memory and CPUs with their maxima, and nested virtualization.
 
 A running VM can be changed up to its maximum immediately, beyond it only at the next start. A maximum is reported only
 if it is larger than the value; otherwise it is changed together with the value.

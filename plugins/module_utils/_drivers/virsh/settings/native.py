@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ``native`` option: which paths of the domain XML it accepts, and which values count as equal."""
+"""libvirt: the ``native`` option: which paths of the domain XML it accepts, and which values count as equal."""
 
 from __future__ import annotations
 

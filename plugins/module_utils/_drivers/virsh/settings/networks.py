@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network interfaces (NICs), and checks of the networks and bridges that they need.
+"""libvirt: network interfaces (NICs), and checks of the networks and bridges that they need.
 
 The key of a NIC in ``networks`` is its position in the definition, the stored and the running one.
 """

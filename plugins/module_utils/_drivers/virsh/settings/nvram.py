@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The NVRAM file of a VM with UEFI firmware. libvirt includes it in internal snapshots if its format is qcow2.
+"""libvirt: the NVRAM file of a VM with UEFI firmware. Internal snapshots include it if its format is qcow2.
 
 Distributions install raw templates, and libvirt does not convert them. So the file is created here, before the
 definition, which then has to name the files of the firmware: libvirt would choose only firmware with a qcow2 template.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Port forwards from the host to the guest with passt, on the VM's first NIC of type user.
+"""libvirt: port forwards from the host to the guest with passt, on the VM's first NIC of type user.
 
 libvirt has no names for port forwards, so they are stored in a separate element of the metadata. They are not part of
 the mark, which is valid only for one VM: a copy of the VM may keep the names.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared directories of the host, with virtiofs if the host supports it, else with 9p, which is part of QEMU.
+"""libvirt: shared directories of the host, with virtiofs if the host supports it, else with 9p, which is part of QEMU.
 
 The name of a share is its tag, by which the guest mounts it. Mounting is left to the guest.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all settings of a VM, and the settings in a definition.
+"""libvirt: the table of all settings of a VM, and the settings in a definition.
 
 The same functions create and change a VM: the settings of a new VM are written one by one. Rows have
 ``read(definition)``, ``write(definition, change)`` and, to change the running VM first, ``write_live(driver, vm,

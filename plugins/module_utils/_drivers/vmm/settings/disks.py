@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images and cloud-init seeds: their paths, and how to create, copy and enlarge them with vmctl."""
+"""vmd: disk images and cloud-init seeds: their paths, and how to create, copy and enlarge them with vmctl."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of settings: what vmd supports, how each is read from the Definition of a VM, and written to it.
+"""vmd: the table of settings: what is supported, how each is read from the Definition of a VM, and written to it.
 
 ``write(value)`` returns the changed fields of the Definition.
 """

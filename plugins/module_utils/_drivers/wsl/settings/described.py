@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a distribution has that no option sets, or that was not read: descriptions name it."""
+"""WSL: what a distribution has that no option sets, or that was not read: descriptions name it."""
 
 from __future__ import annotations
 

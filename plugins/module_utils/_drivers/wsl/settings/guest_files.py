@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings in files of a distribution, /etc/wsl.conf and /etc/passwd: how they are read, and how wsl.conf is changed.
+"""WSL: settings in files of a distribution, /etc/wsl.conf and /etc/passwd: reading them, and changing wsl.conf.
 
 ``write(distro, change)`` returns {key of wsl.conf: value, or None to remove it}.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Version, directory, disk and export: settings that wsl.exe changes while the distribution is stopped.
+"""WSL: version, directory, disk and export: settings that wsl.exe changes while the distribution is stopped.
 
 ``write(distro, change)`` returns the arguments of wsl.exe; None if nothing is to be done.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all settings of a distribution, and the settings of an observed one."""
+"""WSL: the table of all settings of a distribution, and the settings of an observed one."""
 
 from __future__ import annotations
 
