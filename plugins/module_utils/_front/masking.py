@@ -31,7 +31,7 @@ def secrets_of(options, params):
     """Return the secrets among ``params``: values of secret options, and the secrets that documents contain."""
     found = set()
     for name, option in options.items():
-        for value in _values(name, option, params):
+        for value in [params[key] for key in (name, *option.aliases) if params.get(key) is not None]:
             if name == MACHINES:
                 found |= _secrets_of_entries(options, value)
             elif option.secret:
@@ -151,11 +151,6 @@ def _merged(places):
         else:
             merged.append((first, last))
     return merged
-
-
-def _values(name, option, params):
-    """Return the values that ``params`` has for an option, by its name and its aliases."""
-    return [params[key] for key in (name, *option.aliases) if params.get(key) is not None]
 
 
 def _entries(value):

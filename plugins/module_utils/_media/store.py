@@ -301,7 +301,7 @@ class FolderStore(Store):
 
     def remove_leftover(self, path):
         """Remove one of ``leftovers``, unless a task has continued it meanwhile."""
-        with _held(path) as is_free, permits.also([path]):
+        with _locked(_part_of(path)) as is_free, permits.also([path]):
             if is_free:
                 files.remove(path)
 
@@ -320,11 +320,6 @@ def is_unlocked(part):
     """Return whether no task holds the lock ``part`` (download.downloading)."""
     with _locked(part) as is_free:
         return is_free
-
-
-def _held(path):
-    """Hold the download that a leftover belongs to."""
-    return _locked(_part_of(path))
 
 
 def _part_of(path):

@@ -34,7 +34,7 @@ def present(driver, params, check, approval):
     missing = [image for image in images if _is_missing(image)]
     for image in missing:
         driver.images.check_fetch(image, f"name: {image['name']}")
-    permit(approval, [_fetch(image) for image in missing])
+    permit(approval, [("fetch", name_of_image(image), image["source"], image.get("digest")) for image in missing])
     done = []
     if not check:
         for image in missing:
@@ -109,10 +109,6 @@ def absent(driver, params, check, approval):
         "diff": diff(driver, paths, []),
         "warnings": [],
     }
-
-
-def _fetch(image):
-    return "fetch", name_of_image(image), image["source"], image.get("digest")
 
 
 def permit(approval, plan):

@@ -43,7 +43,7 @@ _CHECKSUM = Pattern(r"(md5|sha1|sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
 
 def render(project):
     """The text of the file. The order of keys in ``project`` does not matter."""
-    canonical = _canonical(project)
+    canonical = json.dumps(_without_empty(project), sort_keys=True, separators=(",", ":"))
     project = json.loads(canonical)
     lines = [
         "# -*- mode: ruby -*-",
@@ -68,10 +68,6 @@ def description(text):
         return project if render(project) == text else None
     except (ValueError, KeyError, TypeError, AttributeError, errors.PolyvirtError):
         return None
-
-
-def _canonical(description):
-    return json.dumps(_without_empty(description), sort_keys=True, separators=(",", ":"))
 
 
 def _without_empty(value):

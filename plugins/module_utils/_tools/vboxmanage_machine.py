@@ -110,7 +110,7 @@ class Machine(Frozen):
 def machine(text):
     """The Machine of ``showvminfo --machinereadable``."""
     settings, snapshot_text = _without_snapshots(text)
-    controllers, rest = _controllers(_entries(settings))
+    controllers, rest = _controllers([(key, value) for position, key, value in _entries_with_positions(settings)])
     slots, rest = _slots(rest, [controller.name for controller in controllers])
     nics, rest = _nics(rest)
     folders, rest = _shared_folders(rest)
@@ -159,11 +159,6 @@ def _without_snapshots(text):
         return text, ""
     end = text.rfind(_AFTER_SNAPSHOTS) + 1 or len(text)
     return text[:start] + text[end:], text[start:end]
-
-
-def _entries(text):
-    """[(key, value)] in the order of the text."""
-    return [(key, value) for position, key, value in _entries_with_positions(text)]
 
 
 def _entries_with_positions(text):

@@ -103,7 +103,8 @@ class OutcomeCallback(CallbackBase):
         action = _action(_of(result, "task"))
         if action == self.REPORT or not (action.startswith(self.MODULES) or action in _ASYNC_STATUS):
             return
-        found = _plain(result)
+        # As plain JSON types, whatever types this version of Ansible has for them.
+        found = json.loads(json.dumps(_of(result, "result"), default=str))
         context = self._context(result, found)
         if context is not None:
             records = records_of(found, has_failed, {**context, "is_ignored": is_ignored})
@@ -125,7 +126,7 @@ class OutcomeCallback(CallbackBase):
 
     def _context(self, result, found):
         """What the records of a result share; None if it does not count, because the task has only been started."""
-        host = _host(result)
+        host = str(_fields(result).get("delegate_to") or _of(result, "host").get_name())
         job = (host, found.get("ansible_job_id"))
         is_ended = bool(found.get("finished"))
         if _action(_of(result, "task")) in _ASYNC_STATUS:
@@ -201,11 +202,6 @@ def _fields(result):
     return getattr(result, "_task_fields", None) or _of(result, "task").dump_attrs()
 
 
-def _plain(result):
-    """The result as plain JSON types, whatever types this version of Ansible has for them."""
-    return json.loads(json.dumps(_of(result, "result"), default=str))
-
-
 def _action(task):
     action = str(getattr(task, "resolved_action", None) or task.action)
     # Several modules of this collection have one action plugin, and Ansible calls that the resolved action.
@@ -228,8 +224,3 @@ def _role(task):
 
 def _task_key(result):
     return _of(result, "host").get_name(), _of(result, "task")._uuid
-
-
-def _host(result):
-    """The host that the task acts on."""
-    return str(_fields(result).get("delegate_to") or _of(result, "host").get_name())

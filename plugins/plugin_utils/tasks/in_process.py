@@ -115,13 +115,9 @@ class InProcess(ActionBase):
             and not self._connection.become
             and not self._task.async_val
             and not self._compute_environment_string()
-            and _is_own_python(self._interpreter(task_vars))
+            and _is_own_python(self._templar.template(self._variables(task_vars).get("ansible_python_interpreter")))
             and all(map(_is_importable, self.libraries))
         )
-
-    def _interpreter(self, task_vars):
-        """Return the interpreter that the user set, which often is ``{{ ansible_playbook_python }}``, or None."""
-        return self._templar.template(self._variables(task_vars).get("ansible_python_interpreter"))
 
     def _variables(self, task_vars):
         """Return the variables of the host on which the module would run."""

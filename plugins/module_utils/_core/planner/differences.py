@@ -123,7 +123,7 @@ def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
         # If no value is supported, the message does not need the value, which may be a secret.
         what = _printable(path, value) if field.choices else "set"
-        supported = f"Supported values: {_listed(field.choices)}."
+        supported = f"Supported values: {', '.join(str(choice) for choice in field.choices)}."
         # The remedy of what never changes is about a change to another supported value.
         is_about_change = field.cost == NEVER and field.choices
         remedy = supported if is_about_change else field.instead or supported
@@ -136,10 +136,6 @@ def _check_value(label, path, value, field):
         most = _printable(path, field.maximum)
         remedy = field.instead or f"Set at most {most}."
         raise Unsupported(f"{label}: {path}: {shown} is more than the maximum of {most}.", remedy)
-
-
-def _listed(choices):
-    return ", ".join(str(choice) for choice in choices)
 
 
 def differences(vm, wanted, purge, traits):

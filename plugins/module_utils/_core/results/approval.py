@@ -67,7 +67,7 @@ class Approval:
         from .plan_content import digest
 
         plan = digest({**self._context, "parts": parts})
-        if self.is_limited and (obstacle or not self._permits(plan)):
+        if self.is_limited and (obstacle or not (self._is_expected(plan) and self._is_listed(plan))):
             raise Refused(self._message(plan, shown, obstacle), _REMEDY)
         if obstacle:
             self.warnings.append(f"The plan of this task cannot be approved: {obstacle}")
@@ -79,9 +79,6 @@ class Approval:
         missing = [name for name, plan in plans.items() if plan is None]
         parts = plans if missing or any(plans.values()) else {}
         self.permit(parts, shown, f"{', '.join(missing)}: its part has no digest." if missing else "")
-
-    def _permits(self, plan):
-        return self._is_expected(plan) and self._is_listed(plan)
 
     def _is_expected(self, plan):
         return self._expected in (None, plan)
@@ -95,7 +92,7 @@ class Approval:
     def _message(self, plan, shown, obstacle):
         if obstacle:
             return f"This plan cannot be approved: {obstacle}"
-        lines = [f"This plan was not approved: {plan}", *_text(shown)]
+        lines = [f"This plan was not approved: {plan}", *[line for _name, lines in shown for line in lines]]
         if not self._is_expected(plan):
             lines.append(f"expect_plan is {self._expected or 'null or empty, which permits no change'}.")
         elif plan in (approved for approved, _workflow in self._approved or ()):
@@ -146,10 +143,6 @@ def texts_of(value, given):
     """Return only the texts of the plans of this task on this host; all texts together may be too long to show."""
     entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return [one for one in entries if all(one.get(key) == given.get(key) for key in (HOST, TASK))]
-
-
-def _text(shown):
-    return [line for _name, lines in shown for line in lines]
 
 
 def _entries(value):

@@ -105,7 +105,7 @@ def _step(step, before):
     return {
         "verb": step.verb,
         "changes": [_change(change) for change in step.changes],
-        "arguments": _arguments(step.arguments),
+        "arguments": {name: _ARGUMENTS.get(name, _as_is)(value) for name, value in step.arguments.items()},
         "snapshots": [{"id": one.id, "name": one.name, "created": one.created} for one in _snapshots(step, before)],
         "disks": _disks(step, before),
         # A clone gets settings that no option has, too.
@@ -143,10 +143,6 @@ def _change(change):
     if change.field == _CLOUD_INIT:
         values = {key: _seed({change.attribute: value}) for key, value in values.items()}
     return {"path": [change.field, change.key, change.attribute], "cost": change.cost, **values}
-
-
-def _arguments(arguments):
-    return {name: _ARGUMENTS.get(name, _as_is)(value) for name, value in arguments.items()}
 
 
 def _as_is(value):

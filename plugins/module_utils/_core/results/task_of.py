@@ -146,16 +146,13 @@ class _Subject(Frozen):
                 yield Part((name,), value)
 
     def _entry(self, name, key, entry):
-        suboptions = self._suboptions(name)
+        suboptions = self.options[name].options if name in self.options else {}
         together = self._key(name) == TOGETHER
         required = [one for one, option in suboptions.items() if (option.required or together) and one in entry]
         yield Part((name, key), {one: entry[one] for one in required})
         rest = {attribute: value for attribute, value in entry.items() if attribute not in required}
         unreadable = [Part((name, key, "size"), None)] if name == "disks" and rest.get("size", 0) is None else []
         yield from [*unreadable, *(Part((name, key, one), value) for one, value in rest.items() if value is not None)]
-
-    def _suboptions(self, name):
-        return self.options[name].options if name in self.options else {}
 
     def _option(self, path):
         """Return the Option that sets the value at a path, or None."""

@@ -277,7 +277,8 @@ def snapshots_of(found, raw):
             name=one["Name"],
             id=one["Id"],
             parent=one.get("ParentSnapshotId"),
-            power=power_of_snapshot(one["State"]),
+            # The power state that a checkpoint contains: with memory it is running, without memory it is stopped.
+            power=STOPPED if state_of(one["State"]).power == STOPPED else RUNNING,
             description=notes.get(one["Name"], ""),
             config=snapshot_config(found, raw, one),
             kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
@@ -285,11 +286,6 @@ def snapshots_of(found, raw):
             current=one["Id"] == raw.get("ParentSnapshotId"),
             expires=read_stored(expiries.get(one["Id"])),
         )
-
-
-def power_of_snapshot(state):
-    """Return the power state that a checkpoint contains: with memory it is running, without memory it is stopped."""
-    return STOPPED if state_of(state).power == STOPPED else RUNNING
 
 
 def snapshot_config(found, raw, snapshot):

@@ -72,7 +72,7 @@ def _upload(driver, vm_options, name, volume, networks):
     from ..._tools import seed
     from ..._tools.seed_network import macs_by_place
 
-    found = {place: {"mac": _mac(nic)} for place, nic in nics_of(vm_options.stored).items()}
+    found = {place: {"mac": nic.get("macaddr", "").lower()} for place, nic in nics_of(vm_options.stored).items()}
     documents = seed.nocloud_documents(
         driver.seed_input, name, f"{name}-{vm_options.vmid}", macs_by_place(found, networks)
     )
@@ -81,10 +81,6 @@ def _upload(driver, vm_options, name, volume, networks):
         image = os.path.join(folder, path.rpartition("/")[2])
         seed.make_seed(Commands(driver.call_timeout), files, image, documents, driver.seed_input.get("answer_drivers"))
         driver.tool.upload(f"/nodes/{vm_options.node}/storage/{storage}/upload", image, content="iso")
-
-
-def _mac(nic):
-    return nic.get("macaddr", "").lower()
 
 
 def _attaching(options, drive):

@@ -88,7 +88,8 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         slot=lambda number: f"disk {number}" if number else PRIMARY,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
-        taken_as=lambda vm, request: ("", _power_of_snapshot(vm)),
+        # VirtualBox restores the memory of a saved VM as that of a running one.
+        taken_as=lambda vm, request: ("", RUNNING if vm.power == SUSPENDED else vm.power),
         restored_as=_restored_as(providers, has_tools),
         power_after_create=STOPPED if managed else RUNNING,
         costs_may_recreate=managed,
@@ -117,11 +118,6 @@ def _instead_of_powers(providers):
         "stop_mode": "Vagrant powers off a guest that does not shut down within native: {vm.graceful_halt_timeout: ...}"
         " seconds; use graceful_then_force.",
     }
-
-
-def _power_of_snapshot(vm):
-    """VirtualBox restores the memory of a saved VM as that of a running one."""
-    return RUNNING if vm.power == SUSPENDED else vm.power
 
 
 def _restored_as(providers, has_tools):

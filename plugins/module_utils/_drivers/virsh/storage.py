@@ -187,14 +187,9 @@ def declared_format(entry):
     return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
 
 
-def chain_of(storage, path):
-    """An image and all its backing files."""
-    return [image.path for image in storage.qemu_img.chain(path)]
-
-
 def bases_of(storage, paths):
     """All backing files of these images, sorted."""
-    return sorted({base for path in paths for base in chain_of(storage, path)[1:]})
+    return sorted({image.path for path in paths for image in storage.qemu_img.chain(path)[1:]})
 
 
 def pool_folders(virsh, which="--all", kinds=_IN_FOLDERS):

@@ -166,7 +166,8 @@ def observed_vm(found, name, native_keys=()):
         mark=mark,
         birth=birth,
         files=files_of(found, name, stored),
-        counters=_counters(row),
+        # vmctl prints a dash for a VM that does not run.
+        counters=Counters(memory_used=vmctl.size(row.used_memory) if row is not None else None),
     )
     if stored is None:
         return vm.having(config=_config_of_row(row) if row else {})
@@ -192,11 +193,6 @@ def _reason(found, name, row):
     if name in found.unread:
         return "vmd has rejected vm.conf when it read the file last"
     return f"vmd reports '{row.state}'" if row and (row.busy or row.power == "unknown") else ""
-
-
-def _counters(row):
-    """vmctl prints a dash for a VM that does not run."""
-    return Counters(memory_used=vmctl.size(row.used_memory) if row is not None else None)
 
 
 def _config_of_row(row):

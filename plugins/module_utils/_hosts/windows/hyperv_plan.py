@@ -34,7 +34,7 @@ def plan_host(wanted, host):
     known = host if host.usable else _without_hyperv(host)
     waits = needs_restart and not wanted["reboot"] and not host.usable
     settings = [*_path_steps(wanted, known), *switch_steps(wanted, known)]
-    return [*steps, *(_waiting(step) if waits else step for step in settings)]
+    return [*steps, *(Step(step.key, step.before, step.after, waits=True) if waits else step for step in settings)]
 
 
 def needs_restart(host, steps):
@@ -113,8 +113,3 @@ def root_of(path):
     if path.startswith("\\\\"):
         return "\\".join(path.split("\\")[:4])
     return path[:3]
-
-
-def _waiting(step):
-    """Return the step as one that is possible only after a restart, which the task does not allow."""
-    return Step(step.key, step.before, step.after, waits=True)

@@ -122,7 +122,7 @@ class WindowsStore(Store):
         records = [name for name in self.entries() if name.lower().endswith(RECORD)]
         images = [one for one in records if one[: -len(RECORD)].lower().endswith(self._endings)]
         self._read_records([one for one in images if one[: -len(RECORD)].lower() in names])
-        return by_age(one for one in map(self._records.get, records) if one and self._is_complete(one))
+        return by_age(one for one in map(self._records.get, records) if one and self.size_of(one.path) == one.file_size)
 
     def at(self, path):
         """Return the complete image with this path, or None."""
@@ -164,9 +164,6 @@ class WindowsStore(Store):
         """Return the bytes of a file in the directory, or None if it does not exist."""
         name = ntpath.basename(path).lower()
         return next((size for one, size in self.entries().items() if one.lower() == name), None)
-
-    def _is_complete(self, stored):
-        return self.size_of(stored.path) == stored.file_size
 
     def _read_records(self, names):
         chains = [

@@ -73,10 +73,6 @@ def _words(option, text, value):
     return [f"--{option}", text(value)]
 
 
-def _value(name, default=None):
-    return lambda vbox_vm: vbox_vm.values.get(name, default)
-
-
 def _number(name, unit=1):
     return lambda vbox_vm: int(vbox_vm.values[name]) * unit
 
@@ -132,7 +128,7 @@ def _boot_order_arguments(order):
 #: In the order that modifyvm needs: settings that others depend on come first. The limits are from
 #: `VBoxManage list systemproperties` of 7.2; VirtualBox rejects higher numbers.
 HARDWARE = {
-    "description": _row("description", _value("description", ""), cost=_off_or_saved),
+    "description": _row("description", lambda vbox_vm: vbox_vm.values.get("description", ""), cost=_off_or_saved),
     "groups": _row("groups", _read_groups, ",".join, cost=_off_or_saved, normalize=_groups, unset=("/",)),
     "os_type": _row(
         "ostype", _read_os_type, native=("os-type",), same=_is_same_os_type, normalize=_os_type, default=DEFAULT_OS_TYPE
