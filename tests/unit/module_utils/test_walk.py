@@ -19,7 +19,7 @@ TASKS = {"changed CPU count": {**TASK, "cpus": 3}, "no change": TASK}
 
 
 def walked(arguments, *options):
-    command = [sys.executable, CHECKOUT / "scripts/walk.py", *options, json.dumps(arguments)]
+    command = [sys.executable, CHECKOUT / "tests/gates/walk.py", *options, json.dumps(arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -28,7 +28,7 @@ def test_task_passes_no_more_than_its_budget(name):
     found = walked(TASKS[name])
     assert (found["changed"], found["failed"]) == (name == "changed CPU count", False)
     for what, most in zip(("files", "functions"), WALK[name], strict=True):
-        assert found[what] <= most * WALK_SLACK, f"{what}: see scripts/walk.py --list"
+        assert found[what] <= most * WALK_SLACK, f"{what}: see tests/gates/walk.py --list"
         # A budget far above what is passed holds nothing.
         assert found[what] * WALK_SLACK >= most, f"{what}: lower the budget"
 

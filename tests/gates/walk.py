@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trace a task of virsh_vm: how many files, functions and calls of plugins/module_utils it needs.
 
-python scripts/walk.py [--list] '{"uri": "test:///default", "name": "test", "cpus": 3, "_ansible_check_mode": true}'
+python tests/gates/walk.py [--list] '{"uri": "test:///default", "name": "test", "cpus": 3, "_ansible_check_mode": true}'
 
 It prints one JSON object; --list adds the functions of each file, in the order of their first calls. The body of a
 class that the task imports counts as a function. The body of a module, a lambda and a comprehension do not, although a
@@ -21,7 +21,7 @@ from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/lib"))
 
 from collection_path import collections_path
 
