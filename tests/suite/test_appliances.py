@@ -42,7 +42,8 @@ def test_appliance_becomes_a_vm(qemu, carry, folder):
     """Two disks, of which the second in the archive is the first one of the VM; CPUs, memory and NIC as described."""
     disks = {"b.vmdk": made.disk(folder / "b.vmdk", byte=OTHER), "a.vmdk": made.disk(folder / "a.vmdk", byte=THEN)}
     files = [("f1", "b.vmdk", ""), ("f2", "a.vmdk", "")]
-    listed = [("d1", "f1", 16 * 1024**2), ("d2", "f2", 16 * 1024**2)]
+    # One is larger than its file.
+    listed = [("d1", "f1", 20 * 1024**2), ("d2", "f2", 16 * 1024**2)]
     body = made.hardware(made.sata(("d1", 1), ("d2", 0)), made.nic(), cpus=2, memory=96)
     source = made.ova(folder / "x.ova", made.envelope(body, files, listed), disks)
     answers = carry(qemu, _tasks(source), [VM])
@@ -53,7 +54,8 @@ def test_appliance_becomes_a_vm(qemu, carry, folder):
     assert not answers["again"].changed
     found = answers["again"].vm(VM)
     assert (found["cpus"], found["memory_mib"], found["settings"]["firmware"]) == (2, 96, "bios")
-    assert [(one["slot"], one["bus"]) for one in found["disks"]] == [("sda", "sata"), ("sdb", "sata")]
+    disks = [(one["slot"], one["bus"], one["size"]) for one in found["disks"]]
+    assert disks == [("sda", "sata", "16M"), ("sdb", "sata", "20M")]
     assert [one["model"] for one in found["networks"]] == ["e1000"]
     assert qemu.holds(run.truth[VM], THEN, "sda")
     assert qemu.holds(run.truth[VM], OTHER, "sdb")

@@ -177,7 +177,11 @@ def choose(label, backups, asked, now):
     good = [one for one in backups if one.counts(now)]
     if asked.backup == NEWEST:
         if not good:
-            raise NotFound(f"{label}: backup: there is no complete backup of '{asked.of}'.", _listed(backups))
+            reasons = "".join(f" {one.id}: {one.unfinished or one.damaged}." for one in backups if not one.is_good)
+            raise NotFound(
+                f"{label}: backup: there is no complete backup of '{asked.of}'.{reasons}",
+                _listed([one for one in backups if one.is_good]),
+            )
         if len({one.birth for one in good}) > 1:
             raise Refused(
                 f"{label}: backup: newest: several VMs were named '{asked.of}', and each has backups.", _listed(good)

@@ -23,6 +23,7 @@ from ..._media.appliances.lookup import resolved as read_appliance
 from ..._media.by_controller import images_of_controller
 from ..._ports import files, permits
 from ..._ports.command import Commands
+from ..._tools.proxmox_values import BUSES
 from ..._tools.qemu_img import QemuImg
 from .images import check_release, images_on, node_for
 from .mark import UPLOADS
@@ -31,10 +32,17 @@ from .seed_iso import await_uploads
 from .settings.disks import FIRST_SLOT
 from .store import NodeStore
 
-#: SATA has a driver in each guest that booted elsewhere.
+
+def _slot(bus, number, _firmware):
+    """SATA has a driver in each guest that booted elsewhere; the disks that find no place there are on SCSI."""
+    first = "virtio" if bus == "virtio" else "sata"
+    return f"{first}{number}" if number < BUSES[first] else f"scsi{number - BUSES[first]}"
+
+
 APPLIANCES = Words(
-    slot=lambda bus, number, _firmware: f"{'virtio' if bus == 'virtio' else 'sata'}{number}",
+    slot=_slot,
     models={
+        "rtl8139": "rtl8139",
         "e1000": "e1000",
         "e1000e": "e1000e",
         "pcnet32": "pcnet",

@@ -26,6 +26,7 @@ _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 APPLIANCES = Words(
     slot=lambda bus, number, _firmware: slot_name(number) if bus == "virtio" else f"sata{number}",
     models={
+        "rtl8139": "rtl8139",
         "e1000": "e1000",
         "e1000e": "e1000e",
         "pcnet32": "pcnet",

@@ -19,11 +19,14 @@ from urllib.parse import unquote
 
 from ..._core.pattern import Pattern
 from ..._ports import files
+from .. import disk_header
 from .envelope import Damaged
 from .parts import BLOCK, GZIP, Packed, Part, Stream
 
 _TAR, _TAR_AT = b"ustar", 257
 _GZIP = b"\x1f\x8b"
+#: The beginnings of texts in UTF-16.
+_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
 #: What boxes of Vagrant have.
 _BOX = "metadata.json"
@@ -56,6 +59,8 @@ class Container:
             self._members = _members_of_gzip(path)
         elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
             self._members = _members(whole.read, partial(Part, path, remote=remote), whole.size)
+        elif not remote and (disk_header.format_in(begin) or (b"\0" in begin and begin[:2] not in _MARKS)):
+            raise Damaged("is a disk or another file, neither an OVA nor an OVF", "For a disk, set image instead.")
         self.is_archive = self._members is not None
         self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)
 
@@ -77,9 +82,9 @@ class Container:
 
     def _part(self, href):
         words = href.split("/")
-        if "://" in href or "\\" in href or "\0" in href or href.startswith("/") or {"..", "."} & set(words):
+        if "://" in href or "\\" in href or "\0" in href or href.startswith("/") or ".." in words:
             raise Damaged(f"names a file outside of the appliance: '{href[:200]}'")
-        name = "/".join([*os.path.dirname(self.descriptor).split("/"), href]).lstrip("/")
+        name = "/".join(one for one in (*os.path.dirname(self.descriptor).split("/"), *words) if one not in ("", "."))
         return self._members.get(name) if self._members is not None else self._next_to_descriptor(href)
 
     def _next_to_descriptor(self, href):
@@ -91,8 +96,8 @@ class Container:
 
     def pieces(self, file):
         """Return {name: Part} of a File, which may be divided into pieces; empty if there is none."""
-        if not file.chunk_size:
-            part = self.part(file.href)
+        part = self.part(file.href)
+        if not file.chunk_size or (part and part.size <= file.chunk_size):
             return {file.href: part} if part else {}
         found = {}
         for number in range(_MOST_PIECES):

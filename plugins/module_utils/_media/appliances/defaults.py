@@ -99,13 +99,11 @@ def environment(system, given, option):
     if fixed is not None:
         raise Refused(f"{option}.properties: {fixed} cannot be set by users of the appliance.", "Omit it.")
     if known and _BY_ISO not in system.transport:
+        ways = f"reads them by {' '.join(system.transport)}, which only VMware has"
+        why = f"the appliance {ways if system.transport else 'does not state how it reads them'}"
         if given:
-            ways = " ".join(system.transport) or "no way"
-            raise Refused(
-                f"{option}.properties: the appliance reads them by {ways}, which only VMware has.",
-                "Omit them, and configure the VM in its console.",
-            )
-        return None, ["properties (the appliance reads them only on VMware)"]
+            raise Refused(f"{option}.properties: {why}.", "Omit them, and configure the VM in its console.")
+        return None, [f"properties ({why})"]
     values = {key: _text(given.get(key, one.value), key, option) for key, one in known.items()}
     return values or None, []
 

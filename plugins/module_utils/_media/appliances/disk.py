@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ..._core.errors import CommandFailed, Timeout
+from ..._core.errors import CommandFailed, Refused, Timeout
 from ..._core.sharing.needed_files import Image
 from ..._ports import files, partial_files
 from ..._tools.qemu_img import within
 
 #: Seconds.
 _MEASURE_TIMEOUT = 20
+#: What qemu-img reports of a damaged part.
+_DAMAGED = "error while reading"
+_AGAIN = "Get the appliance again."
 
 
 def is_of_appliance(image):
@@ -37,16 +40,24 @@ def name_of(image):
 
 @contextmanager
 def unpacked(image, path):
-    """Yield ``image`` as qemu-img can read it: a packed one is next to ``path`` for as long as the block runs."""
-    if image is None or not image.get("packed"):
-        yield image
-        return
-    # Few appliances are packed.
-    from .parts import Packed
+    """Yield ``image`` as qemu-img can read it: a packed one is next to ``path`` for as long as the block runs.
 
-    with files.partial(f"{path}.unpacked") as temporary:
-        partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
-        yield {**image, "source": temporary, "packed": None}
+    Raises Refused if the block finds that the disk of an appliance is damaged: its header does not show that.
+    """
+    try:
+        if image is None or not image.get("packed"):
+            yield image
+            return
+        # Few appliances are packed.
+        from .parts import Packed
+
+        with files.partial(f"{path}.unpacked") as temporary:
+            partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
+            yield {**image, "source": temporary, "packed": None}
+    except CommandFailed as error:
+        if not is_of_appliance(image) or _DAMAGED not in error.stderr:
+            raise
+        raise Refused(f"{image['source']} contains a damaged disk: {error.stderr}.", _AGAIN) from error
 
 
 def checked(qemu_img, image):
@@ -56,7 +67,7 @@ def checked(qemu_img, image):
     try:
         info = qemu_img.info(name_of(image), image["format"])
     except CommandFailed as error:
-        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy="Get the appliance again.")
+        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy=_AGAIN)
     if info.virtual_size != image["size"]:
         return Image(fault="contains a disk of which the header has another size", remedy="Export it again.")
     return Image(image["format"], info.virtual_size)

@@ -9,6 +9,7 @@ descriptors that VirtualBox 7.2 and VMware wrote.
 
 from __future__ import annotations
 
+import math
 from xml.etree import ElementTree
 
 from ..._core.errors import Refused
@@ -18,10 +19,13 @@ from ..._core.pattern import Pattern
 LARGEST_TEXT = 4 * 1024 * 1024
 _LARGEST_AMOUNT = 2**50
 _DIGITS = Pattern(r"[0-9]{1,18}")
-_UNIT = Pattern(r"byte(?:\s*\*\s*([0-9]{1,4})\s*\^\s*([0-9]{1,2}))?", 2)
-_WORDS = {
-    "kb": 2**10, "kilobytes": 2**10, "mb": 2**20, "megabytes": 2**20, "gb": 2**30, "gigabytes": 2**30, "bytes": 1,
-}  # fmt: skip
+#: A unit is a product, such as byte * 2^20 (DSP0004), or a word, such as MiB, GB or MegaBytes.
+_PRODUCT = Pattern(r"byte((?:\s*\*\s*[0-9]{1,10}(?:\s*\^\s*[0-9]{1,2})?){1,4})")
+_FACTOR = Pattern(r"([0-9]+)(?:\s*\^\s*([0-9]+))?")
+_WORD = Pattern(r"([kmgt]?)(?:ilo|ega|iga|era)?i?b(?:ytes?)?")
+_PREFIXES = ("", "k", "m", "g", "t")
+#: Elements in which a required child counts. One in any other element belongs to that element.
+_PARTS = frozenset({"Envelope", "VirtualSystem", "VirtualSystemCollection", "VirtualHardwareSection"})
 #: Elements that may be marked as required, because they are read here, or concern nothing that a VM needs.
 _KNOWN = frozenset({
     "References", "DiskSection", "NetworkSection", "VirtualSystem", "VirtualSystemCollection", "VirtualHardwareSection",
@@ -37,6 +41,8 @@ class Damaged(Refused):
 
 def parse(content):
     """Return the root element of a descriptor; raises Damaged."""
+    if not content.strip():
+        raise Damaged("is empty")
     if len(content) > LARGEST_TEXT:
         raise Damaged("is larger than any descriptor")
     try:
@@ -58,8 +64,8 @@ def parse(content):
 
 
 def _check_required(root):
-    for one in root.iter():
-        if attribute(one, "required") == "true" and kind(one) not in _KNOWN:
+    for one in (child for part in root.iter() if kind(part) in _PARTS for child in part):
+        if is_true(one, "required") and kind(one) not in _KNOWN:
             raise Damaged(f"requires {kind(one)}, which this collection cannot carry out")
 
 
@@ -81,6 +87,11 @@ def attribute(element, name):
     return next((value for key, value in values if local(key) == name), None)
 
 
+def is_true(element, name):
+    """Return whether an attribute is set; a boolean of XML is true or 1."""
+    return (attribute(element, name) or "").strip().lower() in ("true", "1")
+
+
 def children(element, *kinds):
     return [one for one in element if kind(one) in kinds] if element is not None else []
 
@@ -95,28 +106,34 @@ def text_of(element, name):
     return next(((one.text or "").strip() for one in element if local(one.tag) == name), "")
 
 
+def whole(text):
+    """Return the number in a text; None if it has none."""
+    return int(text) if _DIGITS.fullmatch(text or "") else None
+
+
 def number(text, about):
-    if not _DIGITS.fullmatch(text or ""):
+    found = whole(text)
+    if found is None:
         raise Damaged(f"has no number for {about}: '{(text or '')[:40]}'")
-    return int(text)
+    return found
 
 
 def amount(text, unit, default, about):
-    """Return a number of bytes; ``unit`` is as descriptors write it, ``default`` the bytes of a missing one."""
-    size = number(text, about) * _bytes_of(unit, default, about)
+    """Return a number of bytes, such as 0.5 GigaBytes; ``default``: the bytes of a missing unit."""
+    digits, _point, tenths = (text or "").partition(".")
+    size = number(digits + tenths, about) * _bytes_of(unit, default, about) // 10 ** len(tenths)
     if not 0 < size <= _LARGEST_AMOUNT:
         raise Damaged(f"has {text} {unit or ''} for {about}, which is out of range".replace("  ", " "))
     return size
 
 
 def _bytes_of(unit, default, about):
-    words = (unit or "").strip()
+    words = (unit or "").strip().lower()
     if not words:
         return default
-    match = _UNIT.fullmatch(words)
-    if match:
-        factor = int(match[1]) ** int(match[2]) if match[1] else 1
-        return min(factor, _LARGEST_AMOUNT + 1)
-    if words.lower() not in _WORDS:
+    product, word = _PRODUCT.fullmatch(words), _WORD.fullmatch(words)
+    if product:
+        return math.prod(int(base) ** int(power or 1) for base, power in _FACTOR.findall(product[1]))
+    if not word:
         raise Damaged(f"has an unknown unit for {about}: '{words[:40]}'")
-    return _WORDS[words.lower()]
+    return 1024 ** _PREFIXES.index(word[1])

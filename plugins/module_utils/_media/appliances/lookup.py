@@ -19,7 +19,7 @@ from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
 from .container import Container, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
-from .descriptor import Choices, read
+from .descriptor import read
 from .disk import version_of
 from .envelope import Damaged
 from .parts import GZIP, Packed, Part
@@ -47,6 +47,8 @@ def _source(request, asked, images, option):
     path = asked["source"]
     if "://" in path:
         return located(asked, images, option, request.policy.timeout)
+    if files.is_folder(path):
+        raise Refused(f"{option}: {path} is a directory.", "Set the path of the .ova or .ovf file in it.")
     if not files.is_file(path):
         raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
     if not files.is_readable(path):
@@ -65,8 +67,7 @@ class _Appliance:
         self.container = Container(source.path, source.remote)
         if source.version and not self.container.is_archive:
             raise Damaged("is not an uncompressed archive (OVA), so it cannot be read at its address", DOWNLOAD)
-        choices = Choices(asked.get("system"), asked.get("configuration"))
-        self.system, self.files = read(self.container.text(), choices)
+        self.system = read(self.container.text(), asked)
 
     def resolved(self):
         check_license(self.system, self.asked.get("accept_eula"), self.option)
@@ -114,7 +115,10 @@ class _Appliance:
         about = {slot: self._version(pieces.values()) for slot, pieces in parts.items()}
         self._verify({name: part for pieces in parts.values() for name, part in pieces.items()})
         images = {slot: self._image(placed[slot], list(parts[slot].values()), about[slot]) for slot in parts}
-        return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
+        sizes = {slot: images[slot]["size"] if slot in images else 0 for slot in placed}
+        # A disk may be larger than its file.
+        grown = {slot: disk.capacity for slot, disk in placed.items() if (disk.capacity or 0) > sizes[slot]}
+        return {slot: {"size": grown[slot]} if slot in grown else {} for slot in placed}, images
 
     def _version(self, parts):
         return self.source.version or version_of(part.path for part in parts)
@@ -136,7 +140,9 @@ class _Appliance:
     def _parts(self, disk):
         parts = self.container.pieces(disk.file)
         if not parts:
-            raise Damaged(f"does not contain the disk {disk.file.href}")
+            piece = f"{disk.file.href}.{0:09}"
+            found = f", but {piece}, and its descriptor has no chunkSize for it" if self.container.part(piece) else ""
+            raise Damaged(f"does not contain the disk {disk.file.href}{found}")
         if disk.file.compression not in ("", GZIP):
             raise Damaged(f"contains {disk.file.href} compressed with {disk.file.compression}, which is not supported")
         return parts

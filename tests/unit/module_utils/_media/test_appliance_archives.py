@@ -232,7 +232,7 @@ def _cut(path):
         (_cut, "incomplete|damaged archive"),
         (lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600), r"is compressed\. Unpack it \(unzip\), and"),
         (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "damaged compressed"),
-        (lambda path: Path(path).write_bytes(b"\0" * 600), "not UTF-8"),
+        (lambda path: Path(path).write_bytes(b"\0" * 600), "neither an OVA nor an OVF"),
     ],
 )
 def test_damaged_archive_is_rejected(tmp_path, change, expected):

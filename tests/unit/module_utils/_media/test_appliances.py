@@ -6,10 +6,16 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    NotFound,
+    Refused,
+    Timeout,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import APPLIANCES
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.disk import most_bytes, unpacked
@@ -263,7 +269,7 @@ def test_property_that_has_no_effect_is_rejected(tmp_path, transport, given, exp
 def test_properties_that_only_vmware_passes_are_not_carried(tmp_path):
     found, appliance = appliance_of(_with_properties(tmp_path, "com.vmware.guestInfo"))
     assert "cloud_init" not in found.creation
-    assert any("only on VMware" in text for text in appliance["not_carried"])
+    assert any("which only VMware has" in text for text in appliance["not_carried"])
 
 
 def test_cloud_init_and_properties_exclude_each_other(tmp_path):
@@ -290,3 +296,78 @@ class _Slow:
 
 def test_disk_that_is_not_measured_in_time_needs_its_whole_size():
     assert most_bytes(_Slow(), {"source": "/a.vmdk", "format": "vmdk", "size": 4 << 40}) == 4 << 40
+
+
+# Other files than appliances, and disks that differ from their description --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "x.vmdk",
+            VMDK,
+            r"x\.vmdk is a disk or another file, neither an OVA nor an OVF\. For a disk, set image instead",
+        ),
+        ("x.qcow2", QCOW2, "is a disk or another file"),
+        ("text.vmdk", TEXT, "is a disk or another file"),
+        ("x.raw", b"\0" * 5000, "is a disk or another file"),
+        ("x.ova", b"", r"x\.ova is empty\. Export it again"),
+        ("folder", None, r"folder is a directory\. Set the path of the \.ova or \.ovf file in it"),
+    ],
+)
+def test_what_is_no_appliance_is_named(tmp_path, name, content, expected):
+    path = tmp_path / name
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(Refused) as error:
+        appliance_of(path)
+    assert re.search(expected, str(error.value)), error.value
+
+
+@pytest.mark.parametrize("is_archive", [True, False], ids=["archive", "directory"])
+@pytest.mark.parametrize("href", ["./disk1.vmdk", ".//disk1.vmdk", "%2E/disk1.vmdk"])
+def test_path_may_begin_with_the_directory_itself(tmp_path, href, is_archive):
+    text = made.one_disk(made.nic(), file=href)
+    source = ova(tmp_path, text)
+    if not is_archive:
+        source = tmp_path / "vm.ovf"
+        source.write_text(text)
+        (tmp_path / "disk1.vmdk").write_bytes(VMDK)
+    assert len(appliance_of(source)[1]["disks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("capacity", "expected"), [(20 * M, {"size": 20 * M}), (16 * M, {}), (5, {}), ("unknown", {}), ("", {})]
+)
+def test_disk_larger_than_its_file_grows(tmp_path, capacity, expected):
+    text = made.one_disk(made.nic()).replace(f'capacity="{16 * M}"', f'capacity="{capacity}"')
+    assert appliance_of(ova(tmp_path, text))[1]["slots"] == {"sata0": expected}
+
+
+def test_piece_without_a_size_of_pieces_is_named(tmp_path):
+    source = ova(tmp_path, disks={"disk1.vmdk.000000000": VMDK})
+    with pytest.raises(Refused, match=r"not contain the disk disk1\.vmdk, but disk1\.vmdk\.000000000, and its"):
+        appliance_of(source)
+
+
+def test_disk_that_is_smaller_than_a_piece_is_whole(tmp_path):
+    assert appliance_of(_divided(tmp_path, {"disk1.vmdk": VMDK}, size=len(VMDK) + 1))[1]["disks"]
+
+
+def test_properties_that_nothing_passes_are_not_carried(tmp_path):
+    _found, appliance = appliance_of(_with_properties(tmp_path, ""))
+    assert "properties (the appliance does not state how it reads them)" in appliance["not_carried"]
+    with pytest.raises(Refused, match="does not state how it reads them"):
+        appliance_of(_with_properties(tmp_path, ""), properties={"com.x.login": "a"})
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_damaged_part_of_a_disk_is_reported_as_that(is_damaged):
+    stderr = f"qemu-img: error while {'reading' if is_damaged else 'writing'} at byte 0: Invalid argument"
+    image = {"source": "/a.ova", "format": "vmdk", "part": None}
+    with pytest.raises(Refused if is_damaged else CommandFailed) as error, unpacked(image, "/disk"):
+        raise CommandFailed(["qemu-img"], 1, stderr)
+    assert ("/a.ova contains a damaged disk: qemu-img" in str(error.value)) == is_damaged

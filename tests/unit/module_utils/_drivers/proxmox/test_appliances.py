@@ -71,6 +71,24 @@ def test_appliance_becomes_a_vm_and_no_upload_remains(world, asked, own_images):
     assert not [name for storage in world.storages.by_id.values() for _node, name in storage.volumes if "-102-" in name]
 
 
+def test_seventh_sata_disk_is_on_scsi_and_a_disk_larger_than_its_file_grows(world, tmp_path):
+    capacities = [16 * MIB] * 8 + [20 * MIB]
+    body = made.hardware(made.sata(*((f"d{place}", place) for place in range(9))))
+    disks = [(f"d{place}", f"f{place}" if place > 6 else "", size) for place, size in enumerate(capacities)]
+    named = [(f"f{place}", f"{place}.vmdk", "") for place in (7, 8)]
+    content = made.disk(tmp_path / "a.vmdk", byte=1)
+    source = made.ova(
+        tmp_path / "y.ova", made.envelope(body, named, disks), dict.fromkeys(("7.vmdk", "8.vmdk"), content)
+    )
+    asked = {"name": "web3", "appliance": {"source": source, "accept_eula": False}}
+    assert do(world, check=True, **asked).diff == do(world, **asked).diff
+    options = machine_of(world, "web3").config.current
+    sizes = {key: text.rpartition("size=")[2] for key, text in options.items() if key.startswith(("sata", "scsi"))}
+    expected = {**{f"sata{place}": "16M" for place in range(6)}, "scsi0": "16M", "scsi1": "16M", "scsi2": "20M"}
+    assert ({key: sizes[key] for key in expected}, options["boot"]) == (expected, "order=sata0")
+    unchanged(world, **asked)
+
+
 def test_options_of_the_task_replace_the_descriptor(world, asked):
     more = {"cpus": 1, "networks": [], "disks": [{"slot": "sata1", "size": "20M"}], "node": "pve1"}
     asked["appliance"].pop("networks")
