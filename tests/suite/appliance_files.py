@@ -85,6 +85,12 @@ def disk(path, image_format="vmdk", byte=None, size="16M", options="subformat=st
     return path.read_bytes()
 
 
+def damaged(disk):
+    """Return a stream-optimized VMDK with a grain that cannot be unpacked; its header shows nothing of that."""
+    begin = disk.index(b"\x78", 65536 + 12)
+    return disk[:begin] + b"\0" * 16 + disk[begin + 16 :]
+
+
 def manifest(files, line="SHA256({})= {}", algorithm="sha256"):
     return "".join(
         line.format(name, hashlib.new(algorithm, content).hexdigest()) + "\r\n" for name, content in files.items()

@@ -162,6 +162,15 @@ def test_hostile_appliance_changes_nothing(qemu, carry, folder):
     assert qemu.contents() == before
 
 
+def test_damaged_disk_is_reported_as_that(qemu, carry, folder):
+    disk = made.damaged(made.disk(folder / "disk1.vmdk", byte=THEN))
+    source = made.ova(folder / "x.ova", made.one_disk(made.nic()), {"disk1.vmdk": disk})
+    run = carry(qemu, [Task("run", _asked(source))], [VM])["run"]
+    assert (run.failed, run.truth[VM], qemu.contents()) == (True, None, {})
+    assert f"{source} contains a damaged disk: qemu-img: error while reading" in run.msg
+    assert run.msg.endswith("Get the appliance again."), run.msg
+
+
 def test_file_of_somebody_else_is_not_overwritten(qemu, carry, folder):
     path = Path(qemu.storage) / f"{VM}-sda.qcow2"
     made.disk(path, "qcow2", byte=OTHER)

@@ -90,7 +90,7 @@ def _ova(folder):
     disks = {"a.vmdk": made.disk(folder / "a.vmdk", byte=THEN), "b.vmdk": made.disk(folder / "b.vmdk", byte=OTHER)}
     files = [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")]
     body = made.hardware(made.sata(("d1", 0), ("d2", 1)), made.nic(model="VmxNet3"), cpus=2, memory=128)
-    return made.ova(folder / "x.ova", made.envelope(body, files, [("d1", "f1", 1), ("d2", "f2", 1)]), disks)
+    return made.ova(folder / "x.ova", made.envelope(body, files, [("d1", "f1", 20 * 1024**2), ("d2", "f2", 1)]), disks)
 
 
 NAT = {"networks": [{"name": "VM Network", "type": "nat"}]}
@@ -114,13 +114,23 @@ def test_appliance_becomes_a_vm_of_virtualbox(box, carry, tmp_path):
     answers = carry(box, _tasks(VM, source, NAT, disks=[{"slot": "SATA 1", "size": "24M"}]), [VM])
     found = _has_succeeded(answers, VM)
     assert (found["cpus"], found["memory_mib"], found["networks"][0]["model"]) == (2, 128, "82540EM")
-    assert {one["slot"]: one["size"] for one in found["disks"]} == {"SATA 0": "16M", "SATA 1": "24M"}
+    assert {one["slot"]: one["size"] for one in found["disks"]} == {"SATA 0": "20M", "SATA 1": "24M"}
     truth = answers["run"].truth[VM]
     assert (box.holds(truth, THEN, "SATA 0"), box.holds(truth, OTHER, "SATA 1")) == (True, True)
     gone = carry(box, [Task("gone", {"name": [VM], "state": "absent"})], [VM])["gone"]
     assert not gone.failed, gone.msg
     assert (gone.truth[VM], box.registered_disks()) == (None, known)
     assert Path(source).read_bytes() == content
+
+
+def test_damaged_disk_of_an_appliance_is_reported_as_that(box, carry, tmp_path):
+    box.clean()
+    disk = made.damaged(made.disk(tmp_path / "disk1.vmdk", byte=THEN))
+    source = made.ova(tmp_path / "x.ova", made.one_disk(), {"disk1.vmdk": disk})
+    run = carry(box, _tasks(VM, source, {}, check=False)[:1], [VM])["run"]
+    assert (run.failed, run.truth[VM]) == (True, None)
+    assert f"{source} contains a damaged disk: qemu-img: error while reading" in run.msg
+    assert run.msg.endswith("Get the appliance again."), run.msg
 
 
 #: The number of calls of a creation after which it is killed on one day; a deep run tests all.
