@@ -178,10 +178,8 @@ def choose(label, backups, asked, now):
     if asked.backup == NEWEST:
         if not good:
             reasons = "".join(f" {one.id}: {one.unfinished or one.damaged}." for one in backups if not one.is_good)
-            raise NotFound(
-                f"{label}: backup: there is no complete backup of '{asked.of}'.{reasons}",
-                _listed([one for one in backups if one.is_good]),
-            )
+            others = _listed([one for one in backups if one.is_good])
+            raise NotFound(f"{label}: backup: there is no complete backup of '{asked.of}'.{reasons}", others)
         if len({one.birth for one in good}) > 1:
             raise Refused(
                 f"{label}: backup: newest: several VMs were named '{asked.of}', and each has backups.", _listed(good)

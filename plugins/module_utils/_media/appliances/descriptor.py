@@ -108,11 +108,13 @@ def _chosen_system(root, name):
         raise Damaged("contains no VM")
     if name is None and len(systems) == 1:
         return systems[0]
-    known = {own if names.count(own) == 1 else attribute(one, "id"): one for own, one in zip(names, systems)}
-    found = {**{attribute(one, "id"): one for one in systems}, **known}.get(name or "")
+    ids = [attribute(one, "id") or "" for one in systems]
+    known = {own if names.count(own) == 1 else one_id: one for own, one_id, one in zip(names, ids, systems)}
+    found = {**dict(zip(ids, systems)), **known}.get(name or "")
     if found is None:
         what = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}', or more than one"
-        raise Damaged(what, f"Set appliance.system to one of: {', '.join(map(str, known))}.")
+        known_names = ", ".join(known)
+        raise Damaged(what, f"Set appliance.system to one of: {known_names}.")
     return found
 
 
@@ -136,15 +138,14 @@ def _unique(elements, name, key_of=attribute):
 
 
 def _file(element):
-    chunk = attribute(element, "chunkSize")
     compression = (attribute(element, "compression") or "").replace("identity", "")
-    chunk_size = number(chunk, "chunkSize") if chunk else 0
+    chunk_size = number(attribute(element, "chunkSize") or "0", "chunkSize")
     return File(attribute(element, "href") or "", compression, chunk_size, whole(attribute(element, "size")))
 
 
-def _words(text):
-    """Return the alternatives in a text; the first one is preferred."""
-    return (text or "").lower().replace(",", " ").split()
+def _words(text, names=()):
+    """Return the alternatives in a text; the first one is preferred. ``names`` are those of numbers."""
+    return tuple(dict(names).get(word, word) for word in (text or "").lower().replace(",", " ").split())
 
 
 class _Reader:
@@ -308,9 +309,8 @@ class _Reader:
         if {one.get("AutomaticAllocation", "").lower() for one in items} & {"false", "0"}:
             self.lost.append("state of NICs that are not connected (all are)")
         known = types if len(types) == len(items) else [""] * len(items)
-        models = [_words(one.get("ResourceSubType") or own) for one, own in zip(items, known)]
-        names = [tuple(_OVIRT_NICS.get(word, word) for word in words) for words in models]
-        return tuple(Nic(one.get("Connection", ""), models) for one, models in zip(items, names))
+        models = [_words(one.get("ResourceSubType") or own, _OVIRT_NICS) for one, own in zip(items, known)]
+        return tuple(Nic(one.get("Connection", ""), own) for one, own in zip(items, models))
 
     # Text -------------------------------------------------------------------------------------------------------------
 
@@ -320,8 +320,8 @@ class _Reader:
         # The last text wins.
         own = sorted(children(self.root, "Strings"), key=lambda one: language.startswith(attribute(one, "lang") or ""))
         texts = {attribute(one, "msgid"): (one.text or "").strip() for part in own for one in below(part, "Msg")}
-        files = [self._content(attribute(one, "fileRef")) for one in own if attribute(one, "fileRef")]
-        none = f"(its text is in {', '.join(files)})" if files else "(the descriptor does not contain its text)"
+        # It can be in a file of the appliance.
+        none = "(the descriptor does not contain its text)"
         found = [one for level in self.levels for one in _within(level, "EulaSection", "License")]
         return "\n\n".join((one.text or "").strip() or texts.get(attribute(one, "msgid")) or none for one in found)
 
@@ -334,13 +334,12 @@ class _Reader:
         return found
 
     def _property(self, section, element):
-        key = attribute(element, "key")
-        if not key:
+        names = [attribute(section, "class"), attribute(element, "key"), attribute(section, "instance")]
+        if not names[1]:
             raise Damaged("has a property without a key")
         values = {attribute(own, "configuration"): attribute(own, "value") for own in children(element, "Value")}
         value = values.get(self.chosen) if self.chosen in values else attribute(element, "value")
-        key = ".".join(filter(None, (attribute(section, "class"), key, attribute(section, "instance"))))
-        return Property(key, value, is_true(element, "userConfigurable"))
+        return Property(".".join(filter(None, names)), value, is_true(element, "userConfigurable"))
 
     # What is not carried over -----------------------------------------------------------------------------------------
 

@@ -14,9 +14,6 @@ from ..._tools.qemu_img import within
 
 #: Seconds.
 _MEASURE_TIMEOUT = 20
-#: What qemu-img reports of a damaged part.
-_DAMAGED = "error while reading"
-_AGAIN = "Get the appliance again."
 
 
 def is_of_appliance(image):
@@ -55,9 +52,10 @@ def unpacked(image, path):
             partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
             yield {**image, "source": temporary, "packed": None}
     except CommandFailed as error:
-        if not is_of_appliance(image) or _DAMAGED not in error.stderr:
+        if not is_of_appliance(image) or "error while reading" not in error.stderr:
             raise
-        raise Refused(f"{image['source']} contains a damaged disk: {error.stderr}.", _AGAIN) from error
+        fault = f"{image['source']} contains a damaged disk: {error.stderr}."
+        raise Refused(fault, "Get the appliance again.") from error
 
 
 def checked(qemu_img, image):
@@ -67,7 +65,7 @@ def checked(qemu_img, image):
     try:
         info = qemu_img.info(name_of(image), image["format"])
     except CommandFailed as error:
-        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy=_AGAIN)
+        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy="Get the appliance again.")
     if info.virtual_size != image["size"]:
         return Image(fault="contains a disk of which the header has another size", remedy="Export it again.")
     return Image(image["format"], info.virtual_size)

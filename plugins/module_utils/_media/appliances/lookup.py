@@ -115,10 +115,9 @@ class _Appliance:
         about = {slot: self._version(pieces.values()) for slot, pieces in parts.items()}
         self._verify({name: part for pieces in parts.values() for name, part in pieces.items()})
         images = {slot: self._image(placed[slot], list(parts[slot].values()), about[slot]) for slot in parts}
-        sizes = {slot: images[slot]["size"] if slot in images else 0 for slot in placed}
         # A disk may be larger than its file.
-        grown = {slot: disk.capacity for slot, disk in placed.items() if (disk.capacity or 0) > sizes[slot]}
-        return {slot: {"size": grown[slot]} if slot in grown else {} for slot in placed}, images
+        grown = [slot for slot, disk in placed.items() if (disk.capacity or 0) > images.get(slot, {"size": 0})["size"]]
+        return {slot: {"size": placed[slot].capacity} if slot in grown else {} for slot in placed}, images
 
     def _version(self, parts):
         return self.source.version or version_of(part.path for part in parts)

@@ -289,7 +289,7 @@ STRINGS = (
         (STRINGS, 'xml:lang="de-DE"', "Bedingungen"),
         (STRINGS, 'xml:lang="fr-FR"', "Bedingungen"),
         ("", "", "(the descriptor does not contain its text)"),
-        ('<Strings ovf:fileRef="f2"/>', "", "(its text is in terms.msg)"),
+        ('<Strings ovf:fileRef="f2"/>', "", "(the descriptor does not contain its text)"),
     ],
 )
 def test_license_is_in_the_language_of_the_descriptor(strings, language, expected):
