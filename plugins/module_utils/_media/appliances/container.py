@@ -25,8 +25,6 @@ from .parts import BLOCK, GZIP, Packed, Part, Stream
 
 _TAR, _TAR_AT = b"ustar", 257
 _GZIP = b"\x1f\x8b"
-#: The beginnings of texts in UTF-16.
-_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
 #: What boxes of Vagrant have.
 _BOX = "metadata.json"
@@ -59,7 +57,8 @@ class Container:
             self._members = _members_of_gzip(path)
         elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
             self._members = _members(whole.read, partial(Part, path, remote=remote), whole.size)
-        elif not remote and (disk_header.format_in(begin) or (b"\0" in begin and begin[:2] not in _MARKS)):
+        # A text in UTF-16 begins with FE or FF.
+        elif not remote and (disk_header.format_in(begin) or (b"\0" in begin and begin[0] < 0xFE)):
             raise Damaged("is a disk or another file, neither an OVA nor an OVF", "For a disk, set image instead.")
         self.is_archive = self._members is not None
         self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)

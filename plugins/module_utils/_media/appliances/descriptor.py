@@ -13,12 +13,11 @@ from contextlib import suppress
 from typing import Optional
 
 from ..._core.frozen import Frozen
-from ..._core.pattern import Pattern
 from ..._core.units import MIB
 from .envelope import Damaged, amount, attribute, below, children, is_true, kind, local, number, parse, text_of, whole
 
 #: Types of items (CIM). Disks are 19 by XenServer, and 31 is permitted in OVF 2. Each VM has a display (24) anyway.
-_CPU, _MEMORY, _NIC, _DISKS, _OF_VENDOR = "3", "4", "10", ("17", "19", "31"), "32768"
+_CPU, _MEMORY, _NIC, _DISKS = "3", "4", "10", ("17", "19", "31")
 _BUSES = {"5": "ide", "6": "scsi", "20": "sata"}
 _READ = frozenset({_CPU, _MEMORY, _NIC, *_DISKS, "24"})
 #: What has no counterpart: {type: how a result names it}, and {part of its name: the same}.
@@ -27,15 +26,12 @@ _UNUSED.update(dict.fromkeys(("15", "16"), "optical drive"))
 _NVRAM, _TPM = "variables of the firmware (NVRAM)", "content of the TPM (tpm: true adds an empty one)"
 _UNUSED_NAMES = {"tpm": _TPM, "nvram": _NVRAM, "sound": "sound card"}
 _OF_VIRTUALBOX = {"Forwarding": "port forwards", "SharedFolder": "shared folders", "TrustedPlatformModule": _TPM}
-_NAMES = ("ResourceSubType", "ElementName", "Caption", "Type")
 #: Settings of VMware and XenServer, in lower case.
 _SECURE_BOOT = ("bootoptions.efisecurebootenabled", "uefi.secureboot.enabled", "secureboot")
 #: oVirt: the types of firmware that are UEFI, the last with secure boot, and its numbers of models of NICs.
 _OVIRT_UEFI, _OVIRT_NICS = ("2", "3"), {"1": "rtl8139", "2": "e1000", "3": "virtio", "6": "e1000e"}
 #: The numbers of Windows: CIM, and what VMware and Proxmox VE use for later versions.
 _WINDOWS = frozenset(map(str, (*range(15, 20), 58, 63, 67, *range(69, 78), 103, 105, *range(111, 124))))
-_WINDOWS_NAME = Pattern(r"windows| type=win", 2)
-_PROPERTY = Pattern(r"\$\{(.+)\}")
 _MOST_CPUS, _MOST_DEVICES = 1024, 256
 
 
@@ -103,18 +99,17 @@ def read(content, asked):
 def _chosen_system(root, name):
     """Return the VM with this name, or with this id."""
     systems = [one for one in root.iter() if kind(one) == "VirtualSystem"]
-    names = [_name_of(one) for one in systems]
     if not systems:
         raise Damaged("contains no VM")
     if name is None and len(systems) == 1:
         return systems[0]
-    ids = [attribute(one, "id") or "" for one in systems]
-    known = {own if names.count(own) == 1 else one_id: one for own, one_id, one in zip(names, ids, systems)}
-    found = {**dict(zip(ids, systems)), **known}.get(name or "")
+    names, ids = [_name_of(one) for one in systems], [attribute(one, "id") or "" for one in systems]
+    labels = [own if names.count(own) == 1 else one_id for own, one_id in zip(names, ids)]
+    found = dict(zip((*ids, *labels), systems * 2)).get(name or "")
     if found is None:
         what = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}', or more than one"
-        known_names = ", ".join(known)
-        raise Damaged(what, f"Set appliance.system to one of: {known_names}.")
+        known = ", ".join(labels)
+        raise Damaged(what, f"Set appliance.system to one of: {known}.")
     return found
 
 
@@ -160,8 +155,8 @@ class _Reader:
         self.lost += ["alternatives of the hardware (it is the first one)"] if others else []
         self.machine = next(iter(below(element, "Machine")), None)
         self.items, self.settings = self._items(), self._settings()
-        collections = [one for one in root.iter() if kind(one) == "VirtualSystemCollection"]
-        self.levels = [*(one for one in collections if element in one.iter()), element]
+        # What the VM is in, from the outside to the inside, and the VM itself.
+        self.levels = [one for one in root.iter() if element in one.iter()]
         self.properties = self._properties()
 
     def system(self):
@@ -197,12 +192,11 @@ class _Reader:
                 values.setdefault(local(part.tag), (part.text or "").strip())
             bound = attribute(one, "bound") or "normal"
             key = values.get("InstanceID") or values.get("InstanceId") or f"#{len(found)}"
-            if bound != "normal":
-                is_least = bound == "min" and values.get("VirtualQuantity")
-                least.update({values.get("ResourceType"): values} if is_least else {})
-            elif names or key not in found:
+            if bound == "min" and values.get("VirtualQuantity"):
+                least[values.get("ResourceType")] = values
+            elif bound == "normal" and (names or key not in found):
                 found[key] = values
-            elif not found[key]["names"]:
+            elif bound == "normal" and not found[key]["names"]:
                 raise Damaged(f"has two devices with the InstanceID '{key[:80]}'")
         if len(found) > _MOST_DEVICES:
             raise Damaged(f"has more than {_MOST_DEVICES} devices")
@@ -244,8 +238,8 @@ class _Reader:
     def _is_windows(self):
         parts = children(self.element, "OperatingSystemSection")
         names = [f"{text_of(one, 'Description')} type={attribute(one, 'osType')}" for one in parts]
-        is_named = any(map(_WINDOWS_NAME.search, (*names, attribute(self.machine, "OSType") or "")))
-        return is_named or any(attribute(one, "id") in _WINDOWS for one in parts)
+        text = f"{attribute(self.machine, 'OSType')} {' '.join(names)}".lower()
+        return "windows" in text or " type=win" in text or any(attribute(one, "id") in _WINDOWS for one in parts)
 
     # Disks ------------------------------------------------------------------------------------------------------------
 
@@ -282,9 +276,8 @@ class _Reader:
     def _capacity(self, name, element, file):
         """Return the size of a disk, which can be the value of a property. Of a file, it is only a hint."""
         text, unit = attribute(element, "capacity") or "", attribute(element, "capacityAllocationUnits")
-        key = _PROPERTY.fullmatch(text)
-        if key:
-            text = str(self.given.get(key[1], self.properties.get(key[1], Property("")).value))
+        if text.startswith("${"):
+            text = str(self.given.get(text[2:-1], self.properties.get(text[2:-1], Property("")).value))
         with suppress(*[Damaged] if file else []):
             return amount(text, unit, 1, f"the capacity of the disk {name}")
         return None
@@ -378,7 +371,7 @@ def _address(item):
 
 
 def _name_in(item):
-    return next(filter(None, map(item.get, _NAMES)), "")
+    return next(filter(None, map(item.get, ("ResourceSubType", "ElementName", "Caption", "Type"))), "")
 
 
 def _configuration(root, chosen):

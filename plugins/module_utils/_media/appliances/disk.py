@@ -14,6 +14,7 @@ from ..._tools.qemu_img import within
 
 #: Seconds.
 _MEASURE_TIMEOUT = 20
+_AGAIN = "Get the appliance again."
 
 
 def is_of_appliance(image):
@@ -54,8 +55,7 @@ def unpacked(image, path):
     except CommandFailed as error:
         if not is_of_appliance(image) or "error while reading" not in error.stderr:
             raise
-        fault = f"{image['source']} contains a damaged disk: {error.stderr}."
-        raise Refused(fault, "Get the appliance again.") from error
+        raise Refused(f"{image['source']} contains a damaged disk: {error.stderr}.", _AGAIN) from error
 
 
 def checked(qemu_img, image):
@@ -65,7 +65,7 @@ def checked(qemu_img, image):
     try:
         info = qemu_img.info(name_of(image), image["format"])
     except CommandFailed as error:
-        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy="Get the appliance again.")
+        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy=_AGAIN)
     if info.virtual_size != image["size"]:
         return Image(fault="contains a disk of which the header has another size", remedy="Export it again.")
     return Image(image["format"], info.virtual_size)

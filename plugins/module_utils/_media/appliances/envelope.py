@@ -19,9 +19,8 @@ from ..._core.pattern import Pattern
 LARGEST_TEXT = 4 * 1024 * 1024
 _LARGEST_AMOUNT = 2**50
 _DIGITS = Pattern(r"[0-9]{1,18}")
-#: A unit is a product, such as byte * 2^20 (DSP0004), or a word, such as MiB, GB or MegaBytes.
-_PRODUCT = Pattern(r"byte((?:\s*\*\s*[0-9]{1,10}(?:\s*\^\s*[0-9]{1,2})?){1,4})")
-_FACTOR = Pattern(r"([0-9]+)(?:\s*\^\s*([0-9]+))?")
+#: A unit is a word, such as byte, MiB or MegaBytes, which can have factors, such as byte * 2^20 (DSP0004).
+_FACTOR, _MOST_FACTORS = Pattern(r"([0-9]{1,10})(?:\^([0-9]{1,2}))?"), 4
 _WORD = Pattern(r"([kmgt]?)(?:ilo|ega|iga|era)?i?b(?:ytes?)?")
 _PREFIXES = ("", "k", "m", "g", "t")
 #: Elements in which a required child counts. One in any other element belongs to that element.
@@ -128,12 +127,10 @@ def amount(text, unit, default, about):
 
 
 def _bytes_of(unit, default, about):
-    words = (unit or "").strip().lower()
-    if not words:
+    name, *factors = "".join((unit or "").lower().split()).split("*")
+    if not name:
         return default
-    product, word = _PRODUCT.fullmatch(words), _WORD.fullmatch(words)
-    if product:
-        return math.prod(int(base) ** int(power or 1) for base, power in _FACTOR.findall(product[1]))
-    if not word:
-        raise Damaged(f"has an unknown unit for {about}: '{words[:40]}'")
-    return 1024 ** _PREFIXES.index(word[1])
+    word, powers = _WORD.fullmatch(name), [_FACTOR.fullmatch(one) for one in factors[:_MOST_FACTORS]]
+    if not word or None in powers or len(factors) > _MOST_FACTORS:
+        raise Damaged(f"has an unknown unit for {about}: '{unit[:40]}'")
+    return 1024 ** _PREFIXES.index(word[1]) * math.prod(int(one[1]) ** int(one[2] or 1) for one in powers)
