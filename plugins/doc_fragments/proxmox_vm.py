@@ -585,7 +585,7 @@ options:
         type: str
       system:
         description:
-          - Name of one VM, for an appliance with several.
+          - Name of one VM, for an appliance with several. Its ID if several have the same name.
         type: str
       configuration:
         description:
@@ -593,8 +593,8 @@ options:
         type: str
       boot_disk:
         description:
-          - File name or ID of the disk that the VM starts from. The default is the first one at the first
-            controller.
+          - File name or ID of the disk that the VM starts from. The default is the one that the descriptor starts
+            from, or the first one at the first controller.
         type: str
       accept_eula:
         description:

@@ -20,7 +20,8 @@ def ova(folder, *more, file="x.ova", **about):
     """An appliance with two disks; its system is on the second one, at the first port."""
     files = {"a.vmdk": made.disk(folder / "a.vmdk", byte=A), "b.vmdk": made.disk(folder / "b.vmdk", byte=B)}
     body = made.hardware(made.sata(("d2", 0), ("d1", 1)), made.nic(), *more, cpus=2, memory=128, **about)
-    listed = [("d1", "f1", 16 * M), ("d2", "f2", 16 * M)]
+    # The second one is larger than its file.
+    listed = [("d1", "f1", 16 * M), ("d2", "f2", 32 * M)]
     return made.ova(folder / file, made.envelope(body, [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")], listed), files)
 
 

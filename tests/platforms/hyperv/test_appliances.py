@@ -75,7 +75,7 @@ def test_options_of_the_task_replace_the_descriptor(host, asked):
     found = vm_of(host)
     assert (found["cpus"], found["memory_mib"], found["networks"]) == (1, 256, [])
     sizes = {one["slot"]: one["size"] for one in found["disks"]}
-    assert sizes == {"SCSI 0:0": "16M", "SCSI 0:1": "1G", "SCSI 0:2": "2G"}
+    assert sizes == {"SCSI 0:0": "32M", "SCSI 0:1": "1G", "SCSI 0:2": "2G"}
     assert "firmware" not in str(result["vms"][0]["not_carried"])
     assert not done(host, **asked)["changed"]
 
@@ -84,7 +84,7 @@ def test_slots_of_the_task_are_those_of_the_firmware_in_the_descriptor(host, ask
     drives = {"disks": [{"slot": "IDE 0:1", "size": "1G"}], "cdroms": [{"slot": "IDE 1:1", "source": ""}]}
     check, result = run(host, check=True, **asked, **drives), done(host, **asked, **drives)
     assert check["diff"] == result["diff"]
-    assert {one["slot"]: one["size"] for one in vm_of(host)["disks"]} == {"IDE 0:0": "16M", "IDE 0:1": "1G"}
+    assert {one["slot"]: one["size"] for one in vm_of(host)["disks"]} == {"IDE 0:0": "32M", "IDE 0:1": "1G"}
     assert not done(host, **asked, **drives)["changed"]
     other = {**task(ova(tmp_path, EFI, file="efi.ova"), "efi"), **drives}
     for checks in (True, False):

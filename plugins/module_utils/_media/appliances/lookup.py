@@ -14,6 +14,7 @@ import os
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
 from ..._core.texts import without_secrets
+from ..._core.units import MIB
 from ..._ports import files
 from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
@@ -115,9 +116,11 @@ class _Appliance:
         about = {slot: self._version(pieces.values()) for slot, pieces in parts.items()}
         self._verify({name: part for pieces in parts.values() for name, part in pieces.items()})
         images = {slot: self._image(placed[slot], list(parts[slot].values()), about[slot]) for slot in parts}
-        # A disk may be larger than its file.
+        # A disk may be larger than its file. Not every platform has disks of any number of bytes.
         grown = [slot for slot, disk in placed.items() if (disk.capacity or 0) > images.get(slot, {"size": 0})["size"]]
-        return {slot: {"size": placed[slot].capacity} if slot in grown else {} for slot in placed}, images
+        return {
+            slot: {"size": -(-placed[slot].capacity // MIB) * MIB} if slot in grown else {} for slot in placed
+        }, images
 
     def _version(self, parts):
         return self.source.version or version_of(part.path for part in parts)

@@ -340,7 +340,8 @@ def test_path_may_begin_with_the_directory_itself(tmp_path, href, is_archive):
 
 
 @pytest.mark.parametrize(
-    ("capacity", "expected"), [(20 * M, {"size": 20 * M}), (16 * M, {}), (5, {}), ("unknown", {}), ("", {})]
+    ("capacity", "expected"),
+    [(20 * M, {"size": 20 * M}), (20 * M - 1, {"size": 20 * M}), (16 * M, {}), (5, {}), ("unknown", {}), ("", {})],
 )
 def test_disk_larger_than_its_file_grows(tmp_path, capacity, expected):
     text = made.one_disk(made.nic()).replace(f'capacity="{16 * M}"', f'capacity="{capacity}"')
