@@ -12,8 +12,9 @@ from ..options.option import TOGETHER, VM
 from ..planner.differences import pending
 from ..planner.drives import in_order, redundant_path, with_linked_fields
 from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
-from ..record.mark import image_of, name_of_image, recorded_inputs
+from ..record.mark import UNFINISHED, image_of, name_of_image, recorded_inputs
 from ..units import MIB, human_size, is_size
+from ..verbs import CREATING
 
 #: The text that Ansible shows instead of a secret.
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -240,6 +241,19 @@ def other_cloud_init(vm, request):
     return (
         f"{vm.name}: cloud_init: {', '.join(changed)}: the VM was created with other values. They are used at creation"
         " only, so the guest was not changed; to apply them, delete the VM first."
+    )
+
+
+def created_without(planned, request):
+    """Return the warning about what the task creates a VM from, and an existing VM was not created from, or None."""
+    before = planned.before
+    names = [name for name, value in request.creation.items() if value and name not in recorded_inputs(before)]
+    is_kept = ABSENT not in (before.power, planned.after.power) and before.reason != UNFINISHED
+    if not names or not is_kept or any(step.verb in CREATING for step in planned.steps):
+        return None
+    return (
+        f"{before.name}: {', '.join(sorted(names))}: the record of the VM does not say that it was created from it. It"
+        " is used at creation only, so the VM was not changed; to apply it, delete the VM first."
     )
 
 

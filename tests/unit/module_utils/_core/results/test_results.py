@@ -16,9 +16,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Address,
     Field,
     File,
+    Plan,
     Request,
     Secret,
     Snapshot,
+    Step,
     Traits,
     Vm,
 )
@@ -26,6 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import (
+    created_without,
     describe,
     describe_snapshots,
     difference,
@@ -140,6 +143,24 @@ def test_another_image_is_a_warning(asked, created_from, warns):
     assert bool(warning) == warns
     assert not warns or "web: image: the VM was created from '/a', and the task names '/b'" in warning
     assert from_another_image(Vm("web"), request) is None
+
+
+SOURCES = {"image": {"source": "/i"}, "clone": {"source": "t"}, "cloud_init": {"user": "u"}, "instance_of": "base"}
+
+
+@pytest.mark.parametrize("mark", [None, {"id": "id-web", "created": 1, "inputs": {"appliance": "/a.ova"}}])
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_a_vm_was_not_created_from_is_a_warning(name, mark):
+    """Also of a VM that others have created, and not where the task deletes the VM, or creates it again."""
+    vm, request = FULL.having(mark=mark), Request(name="web", creation={name: SOURCES[name]})
+    kept = plan(vm, ask(), TRAITS)
+    assert f"web: {name}: the record of the VM does not say" in created_without(kept, request)
+    recorded = vm.having(mark={"id": vm.id, "inputs": {name: "any"}})
+    assert created_without(plan(recorded, ask(), TRAITS), request) is None
+    gone = plan(vm.having(power="stopped"), ask("absent"), TRAITS)
+    again = Plan(vm, vm, [[Step("delete"), Step("create")]])
+    assert [created_without(one, request) for one in (gone, again, plan(absent(), ask(), TRAITS))] == [None] * 3
+    assert created_without(kept, Request(name="web", creation={name: None})) is None
 
 
 def test_record_with_a_whole_query_is_of_the_same_image():
