@@ -212,7 +212,7 @@ def _has_images(platform, server_of_vendor):
 def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
     """The first task, as README.md has it; only its directory and the hardware are those of the tests."""
     options = next(task["polyvirt.core.vm"] for task in _tasks_of("README.md") if "polyvirt.core.vm" in task)
-    assert options == {"name": "web1", "state": "started", "image": "debian-13"}
+    assert options == {"name": "demo1", "state": "started", "image": "debian-13"}
     _three_times(platform, server_of_vendor, carry, store, options)
 
 

@@ -17,7 +17,7 @@ from unit.scripts.published import Copy, Installed
 
 pytestmark = pytest.mark.full
 
-VM = "web1"
+VM = "demo1"
 
 
 @pytest.fixture(name="tarball", scope="module")
@@ -40,9 +40,9 @@ def test_first_task_of_readme_runs_from_the_published_collection(core, tarball, 
     # The guest needs little memory, no network and no time to boot; the image comes from a server of the test.
     options = {**qemu.options("vm"), "memory": "128M", "networks": [], "image_directory": str(tmp_path / "images")}
     play = {**play_of_readme(installed), "gather_facts": False, "module_defaults": {"polyvirt.core.virsh_vm": options}}
-    (tmp_path / "web.yml").write_text(json.dumps([play]), encoding="utf-8")
+    (tmp_path / "demo.yml").write_text(json.dumps([play]), encoding="utf-8")
     variables = json.dumps({"polyvirt_mirrors": vendor.mirrors, "wait_for": "state", "ansible_connection": "local"})
-    words = ["ansible-playbook", "-i", "hypervisor,", tmp_path / "web.yml", "-e", variables]
+    words = ["ansible-playbook", "-i", "hypervisor,", tmp_path / "demo.yml", "-e", variables]
     around = shim.environment(programs=qemu.programs)
     around = {name: value for name, value in around.items() if not name.startswith(("ANSIBLE_", "PYTHONPATH"))}
     try:
