@@ -11,9 +11,20 @@ from .._core import errors
 from .._core.frozen import replace
 from .._core.model import ABSENT, Plan
 from .._core.planner.planned_steps import deleted_files
-from .._core.sharing.claims import BASE, FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.sharing.claims import (
+    BASE,
+    FILE,
+    MOVE,
+    OWN,
+    READ,
+    WRITE,
+    Claim,
+    Held,
+    can_claim,
+    claims_of_plan,
+    is_started,
+)
 from .._core.sharing.losses import permit_of
-from .._core.sharing.world import World, is_started
 from .._core.verbs import CREATING, DELETING, VERB, Permit
 from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by
@@ -69,9 +80,16 @@ def lock_attached(work, stack, locked):
     if any(step.verb in CREATING for step in steps):  # An earlier attempt of this step may have stored it.
         held = [one for one in held if one.name != work.name]
     after = Held(work.owner_id, work.name, work.plan.after.power, work.permit.attached)
-    conflict, _works = World(held).enter(work, (), after)
+    conflict, _works = _world(held).enter(work, (), after)
     if conflict is not None:
         raise errors.Refused(conflict.message(label), conflict.remedy)
+
+
+def _world(held):
+    """Return a World; most plans claim nothing that others could have."""
+    from .._core.sharing.world import World
+
+    return World(held)
 
 
 @contextmanager
@@ -85,7 +103,8 @@ def _rejected_on_error(works):
 
 
 def _is_claiming(work):
-    return work.claims is not None and work.plan.changed and can_claim(work.plan, work.claims.file_options)
+    options = getattr(work.task.driver, "file_options", ())
+    return work.plan.changed and can_claim(work.plan, options) and work.claims is not None
 
 
 # What is held before the task -----------------------------------------------------------------------------------------
@@ -145,7 +164,7 @@ class _Comparison:
         self._listed, self._works, self._held = listed, works, held
 
     def ordered(self):
-        world = World(self._held)
+        world = _world(self._held)
         self._works = sorted_by(self._works, lambda work: self._needed_by(world, work), _is_deletion)
         conflicts = {}
         for work, plan, conflict, waits, work.permit, work.released in self._entered(self._works):
@@ -159,7 +178,7 @@ class _Comparison:
 
     def _entered(self, works):
         """Yield (work, plan, Conflict or None, works to wait for, Permit, what earlier plans let go of)."""
-        world = World(self._held)
+        world = _world(self._held)
         for work in works:
             plan, released = _with_users(world, work), frozenset(world.released)
             yield (work, plan, *_enter(world, work, plan), released)
@@ -217,7 +236,7 @@ class _Comparison:
 
     def _identities_after(self, work):
         """Return the identities of what a VM holds after its plan."""
-        return {claim.identity for claim in _claims_of(World(self._held), work, work.plan)[1]}
+        return {claim.identity for claim in _claims_of(_world(self._held), work, work.plan)[1]}
 
 
 def _is_created_meanwhile(work, holder):

@@ -81,8 +81,6 @@ class Observer:
 
         ``near``: settings of the clone, as (name, value), by which one of several VMs with the name is chosen.
         """
-        if not wanted:
-            return {}
         names = sorted({name for name, _near in wanted})
         found = self.observe([Target(**{key: one}) for one in names for key in ("name", "id")], OF_SOURCE).vms
         by_key = _by_key(found)

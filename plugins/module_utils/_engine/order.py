@@ -20,7 +20,7 @@ def source_of(work):
 def reject_twice_listed(works):
     """Reject the plans of a VM that two requests select, such as one by its name and one by its id."""
     first = {}
-    for work in works if _may_be_listed_twice(works) else ():
+    for work in works if len(works) > 1 and _may_be_listed_twice(works) else ():
         place = id(work.task) if work.place is None else work.place
         selected = set(map(work.owner_of, _owners(work)))
         for other in [first.setdefault((place, one), work) for one in selected]:
@@ -49,6 +49,8 @@ def in_order(works):
 
     ``work.source`` is then the work of the source.
     """
+    if not any(map(_may_clone, works)):
+        return list(works)
     sources = {id(work): _find_source(work, works) for work in works}
     for work in works:
         if work.found.power != ABSENT and work in _above(work, sources):

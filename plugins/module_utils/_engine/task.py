@@ -320,12 +320,14 @@ class Task:
         observed = {id(work): one for work, one in zip(works, self.observer.observed_in(observation, works, facets))}
         for work in works:
             work.found = observed[id(work)].vm
-        self._sources = self.observer.sources({self._source_of(work) for work in works if order.source_of(work)})
+        clones = {self._source_of(work) for work in works if order.source_of(work)}
+        self._sources = self.observer.sources(clones) if clones else {}
         for work in works:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
             self._resolve_image(work)
-        self._plan_around_jobs([work for work in works if work.found.on and disturbs_jobs(work.plan)])
+        if disturbing := [work for work in works if work.found.on and work.plan.steps and disturbs_jobs(work.plan)]:
+            self._plan_around_jobs(disturbing)
 
     def _plan_around_jobs(self, works):
         """Plan VMs again on which a job runs that their plans would disturb: they are busy. A no-op reads no jobs."""
@@ -346,7 +348,7 @@ class Task:
 
     def _resolve_image(self, work):
         """Plan a creation again with the files that its image or appliance is on this host."""
-        if not hasattr(self.driver, "resolve_image") or not has_unread_source(work.plan):
+        if not (hasattr(self.driver, "resolve_image") and work.plan.steps and has_unread_source(work.plan)):
             return
         try:
             resolved = self.driver.resolve_image(work.request)
@@ -359,14 +361,14 @@ class Task:
 
     def planned(self, work, found=None):
         """Return the plan of a work, for the VM as it is, or as ``found``; a changed source is as planned."""
-        source = self._sources.get(self._source_of(work))
+        source = self._sources.get(self._source_of(work)) if self._sources else None
         if work.source is not None:
             source = work.source.plan.after.having(id=work.source.plan.before.id)
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
     def check_clocks(self):
         """Reject the plans that depend on the clock of the controller if that of the host is another one."""
-        for work in (one for one in self.works if timed_by(one.request, one.plan)):
+        for work in (one for one in self.works if one.plan.changed and timed_by(one.request, one.plan)):
             try:
                 vm = work.found if work.found.id else work.plan.after
                 host = self._host_time(vm) - (self.clock.now() - self._began)

@@ -108,7 +108,7 @@ def in_full(params, options, platform):
     """
     if params.get("id"):
         params = {**params, "id": platform.canonical_id(params["id"])}
-    short = {name: one for name, one in options.items() if one.short and params.get(name) is not None}
+    short = {name: one for name, one in options.items() if one.short and params.get(name) not in (None, one.default)}
     if not short:
         return params
     full = {name: option.in_full(params[name], name) for name, option in short.items()}

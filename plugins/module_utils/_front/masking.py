@@ -31,7 +31,7 @@ def secrets_of(options, params):
     """Return the secrets among ``params``: values of secret options, and the secrets that documents contain."""
     found = set()
     for name, option in options.items():
-        for value in [params[key] for key in (name, *option.aliases) if params.get(key) is not None]:
+        for value in [params[key] for key in (name, *option.aliases) if params.get(key) not in (None, option.default)]:
             if name == MACHINES:
                 found |= _secrets_of_entries(options, value)
             elif option.secret:

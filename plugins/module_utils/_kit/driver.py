@@ -89,7 +89,12 @@ class Driver(Protocol):
 
 
 class ForChanges:
-    """A base of drivers: what only changes need is imported when it is first used."""
+    """A base of drivers: what only changes need is imported when it is first used.
+
+    ``file_options`` are options of the platform whose change makes ``step_files`` of its claims return something.
+    """
+
+    file_options = ()
 
     @cached_property
     def space(self):

@@ -70,4 +70,5 @@ def test_connections_are_those_of_all_vms_without_secrets():
     }
     entries = [{"name": "a", "uri": "qemu:///session", "cpus": 2}, {"name": "b"}, "no dictionary"]
     params = {"uri": "https://root:secret@host", "port": 8006, "password": "x", "cpus": 2, "machines": entries}
-    assert connections(params, options) == [{"uri": "https://host", "port": "8006"}, {"uri": "qemu:///session"}, {}]
+    found = list(connections(params, options))
+    assert found == [{"uri": "https://host", "port": "8006"}, {"uri": "qemu:///session"}, {}]

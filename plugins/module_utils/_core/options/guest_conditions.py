@@ -54,8 +54,6 @@ def page(text, option):
 
 def condition(asked):
     """Return (kind, detail) of ``wait_for``: the kind is a condition, "port" or "http", the detail a number or Page."""
-    if isinstance(asked, str):
-        return asked, None
     if len(asked) != 1:
         named = " and ".join(sorted(asked)) or "nothing"
         raise InvalidInput(f"wait_for: {named} is set.", "Set exactly one of condition, port and http.")

@@ -80,7 +80,9 @@ class Option(Frozen, eq=False):
     def spec(self, in_full=False):
         """Return the argument spec. With a short form it is "raw" (Ansible checks nothing), unless ``in_full``."""
         spec = {"type": "raw" if self.short and not in_full else self.type, **self.rules}
-        optional = {"elements": self.elements, "default": self.default, "no_log": self.no_log}
+        # Ansible would mask every word of a secret document (_front/masking.py).
+        no_log = None if self.secret and self.is_document else self.secret
+        optional = {"elements": self.elements, "default": self.default, "no_log": no_log}
         spec.update({name: value for name, value in optional.items() if value is not None})
         listed = {"choices": list(self.choices), "aliases": list(self.aliases), "required": self.required}
         spec.update({name: value for name, value in listed.items() if value})
@@ -90,11 +92,6 @@ class Option(Frozen, eq=False):
     def is_document(self):
         """Whether the value can contain more than one word."""
         return self.type in ("dict", "list", "raw")
-
-    @property
-    def no_log(self):
-        """Return the value for Ansible, which would mask every word of a secret document (_front/masking.py)."""
-        return None if self.secret and self.is_document else self.secret
 
     def in_full(self, value, name):
         """Return the value as a dictionary; a value in the short form is that of the suboption ``short``."""

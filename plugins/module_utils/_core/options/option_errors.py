@@ -68,26 +68,25 @@ def not_text(params, options):
     """
     for name, option in options.items():
         value = params.get(name)
+        if value is None:
+            continue
         if option.type in _TEXT and isinstance(value, (list, dict)):
             wanted = f"one of {', '.join(option.choices)}" if option.choices else "one text"
             return InvalidInput(f"{name}: it is {_kind(value)}.", f"Set {wanted}.")
         if option.elements in _TEXT and isinstance(value, dict):
             return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
-        wrong = [one for one in _entries_of_texts(value, option) if isinstance(one, (list, dict))]
+        texts = value if option.elements in _TEXT and isinstance(value, list) else ()
+        wrong = [one for one in texts if isinstance(one, (list, dict))]
         if wrong:
             return InvalidInput(
                 f"{name}: an entry of the list is {_kind(wrong[0])}.",
                 f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
             )
-        for entry in _entries(value, option):
+        for entry in _entries(value, option) if option.options else ():
             problem = not_text(entry, option.options)
             if problem:
                 return InvalidInput(f"{name}.{problem.message}", problem.remedy)
     return None
-
-
-def _entries_of_texts(value, option):
-    return value if option.elements in _TEXT and isinstance(value, list) else ()
 
 
 def _kind(value):

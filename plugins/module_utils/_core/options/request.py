@@ -31,7 +31,10 @@ def requests(params, options):
     if len(names) > 1:
         for name, value in given.items():
             _check_not_unique(name, options[name], value)
-    config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
+    by_role = {SETTING: {}, CREATION: {}, AT_START: {}}
+    for name, value in given.items():
+        by_role.setdefault(options[name].role, {})[name] = value
+    config, creation, at_start = by_role[SETTING], by_role[CREATION], by_role[AT_START]
     sources = [name for name in SOURCES if name in creation]
     if len(sources) > 1:
         raise InvalidInput(f"{sources[0]} and {sources[1]} are both set.", "Set only one of them.")
@@ -190,7 +193,8 @@ def _policy(given, config, at_start):
 
 def _awaited(given):
     """Return the arguments of Policy for ``wait_for``, which some platforms do not have."""
-    return dict(zip(("wait_for", "wait_detail"), condition(given.get("wait_for", "state"))))
+    asked = given.get("wait_for", "state")
+    return dict(zip(("wait_for", "wait_detail"), condition(asked) if isinstance(asked, dict) else (asked, None)))
 
 
 # Values ---------------------------------------------------------------------------------------------------------------
@@ -210,10 +214,6 @@ def given_options(params, options):
             )
         given[name] = _parsed(name, option, value)
     return given
-
-
-def _with_role(given, options, role):
-    return {name: value for name, value in given.items() if options[name].role == role}
 
 
 def _parsed(path, option, value):

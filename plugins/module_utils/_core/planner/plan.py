@@ -93,9 +93,11 @@ def plan(vm, request, traits, known=(), source=None):
 def _plan(task):
     # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, task.request)
+    if task.request.id and task.request.name:
+        check_identity(task.vm, task.request.id, task.request.name, task.traits, others, task.request)
     _check_reachable(task)
-    if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
+    ends_lease = task.request.snapshot is None and task.policy.expired_for is not None
+    if ends_lease and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
     if task.request.backup is not None:
         # Imported here because most tasks do not need it, and imports at the top cost time in every task.
@@ -114,7 +116,8 @@ def _plan(task):
     if task.vm.power == ABSENT:
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
-        return _planned(task, _create_steps(_normalized(_with_filled_disks(task), _vm_to_create(task))))
+        filled = replace(task, request=with_filled_disks(task.request, task.traits))
+        return _planned(task, _create_steps(_normalized(filled, _vm_to_create(task))))
     return _plan_existing(task)
 
 
@@ -142,10 +145,6 @@ def _vm_to_create(task):
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
-
-
-def _with_filled_disks(task):
-    return replace(task, request=with_filled_disks(task.request, task.traits))
 
 
 def _inherited(task):
@@ -422,5 +421,7 @@ def _planned(task, steps, not_compared=()):
         check_record(task.vm, task.request.label)
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
+    if not steps:
+        return Plan(before, before, not_compared=tuple(not_compared))
     segments = into_segments(steps, task.traits.synchronous_verbs)
     return Plan(before, simulate(before, steps), segments, not_compared=tuple(not_compared))

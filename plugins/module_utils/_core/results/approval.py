@@ -37,10 +37,10 @@ class Approval:
     def __init__(self, given=None, expected=None, connections=()):
         given = given or {}
         self._context = {key: given.get(key) for key in (HOST, REVISION, REACHED, PROGRAMS)}
-        self._context["connections"] = list(connections)
+        self._connections = connections
         self._task, self._workflow, self._expected = given.get(TASK), given.get(WORKFLOW), expected
         self._approved = _entries(given[VARIABLE]) if VARIABLE in given else None
-        self._texts = texts_of(given.get(TEXTS), given)
+        self._texts = texts_of(given[TEXTS], given) if TEXTS in given else []
         #: The digest of the plan; empty if nothing is to be done, None if it is not known or was not permitted.
         self.plan = None
         #: Whether ``permit`` was called: each action that changes something has to ask.
@@ -66,7 +66,8 @@ class Approval:
         # Most tasks change nothing.
         from .plan_content import digest
 
-        plan = digest({**self._context, "parts": parts})
+        self._connections = tuple(self._connections)
+        plan = digest({**self._context, "connections": self._connections, "parts": parts})
         if self.is_limited and (obstacle or not (self._is_expected(plan) and self._is_listed(plan))):
             raise Refused(self._message(plan, shown, obstacle), _REMEDY)
         if obstacle:
@@ -130,13 +131,13 @@ def explicit(arguments):
 
 
 def connections(params, options):
-    """The options of a task and its ``machines`` that select the host of the VMs, without secrets."""
+    """Yield the options of a task and its ``machines`` that select the host of the VMs, without secrets."""
     names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
     tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
     given = [
         {name: without_credentials(str(one[name])) for name in names if one.get(name) is not None} for one in tasks
     ]
-    return [one for place, one in enumerate(given) if one not in given[:place]]
+    yield from (one for place, one in enumerate(given) if one not in given[:place])
 
 
 def texts_of(value, given):

@@ -121,7 +121,7 @@ def _oldest_last(snapshots):
 
 def describe_snapshots(vm):
     """Return the snapshots of a VM as in results, in the order of their tree."""
-    return [_snapshot(snapshot) for snapshot in in_tree_order(vm.snapshots)]
+    return [_snapshot(snapshot) for snapshot in (in_tree_order(vm.snapshots) if vm.snapshots else ())]
 
 
 def _snapshot(snapshot):

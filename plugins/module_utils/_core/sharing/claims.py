@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
-from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
+from ..model import ABSENT, LIVE, ON, PAUSED, RUNNING, UNKNOWN, Plan, Step
 from ..planner.contents import contents_of
 from ..planner.drives import CDROMS, MEDIA, other_drives
 from ..planner.plan_create import find_snapshot, known_settings
@@ -28,6 +28,8 @@ FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name
 WRITE, SHARED, READ, BASE, UNREADABLE = "write", "shared", "read", "base", "unreadable"
 #: Modes of files only while a plan is carried out. MOVE: the file has another path from then on.
 COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE = "copy", "grow", "restore", "snapshot", "merge", "delete", "move"
+#: Power states in which a VM listens at its ports.
+LISTENING = (RUNNING, PAUSED)
 #: The option of files that only snapshots of a VM need; it may be followed by a name.
 SNAPSHOTS = "snapshots"
 #: The option of files that a disk file needs which no VM has.
@@ -96,13 +98,11 @@ class Held(Frozen):
 class HoldsClaims:
     """How a platform identifies what VMs share, and what they hold; ``claims`` of a driver is one.
 
-    ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
-    ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``, as (machine,
-    instance), is set if the VMs of a task are at several places. ``unused_remedy``: how disk files that no VM has are
-    deleted.
+    ``lists_all``: ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``,
+    as (machine, instance), is set if the VMs of a task are at several places. ``unused_remedy``: how disk files that no
+    VM has are deleted.
     """
 
-    file_options: Sequence[str] = ()
     lists_all: bool = True
     unused_remedy: str = "Delete these files first"
     place: Optional[tuple] = None
@@ -315,10 +315,21 @@ def is_claiming(change):
 # What plans claim -----------------------------------------------------------------------------------------------------
 
 
+def is_started(before, after):
+    """Return whether a VM uses what it holds from now on, by its power states before and after a plan."""
+    return before not in LISTENING and after in LISTENING
+
+
 def can_claim(plan, options=()):
-    """Return whether a plan can claim anything; ``options`` are options of the platform that name files."""
+    """Return whether a plan can claim anything; ``options`` are options of the platform that name files.
+
+    A VM that runs before and after a plan has what it claims by its start already.
+    """
     changes = [change for step in plan.steps for change in step.changes]
-    return any(VERB[step.verb].claims for step in plan.steps) or any(
+    verbs = {step.verb for step in plan.steps}
+    if not is_started(plan.before.power, plan.after.power):
+        verbs.discard("start")
+    return any(VERB[verb].claims for verb in verbs) or any(
         is_claiming(change) or change.kind == "disks.size" or change.field in options for change in changes
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..frozen import Frozen, replace
-from ..model import ON, PAUSED, RUNNING
+from ..model import ON
 from ..options.identity import listed
 from .claims import (
     ADDRESS,
@@ -22,6 +22,7 @@ from .claims import (
     DEVICE,
     FILE,
     GROW,
+    LISTENING,
     MAC,
     MERGE,
     MOVE,
@@ -36,6 +37,7 @@ from .claims import (
     WRITE,
     Claim,
     Held,
+    is_started,
     kept_disks,
 )
 
@@ -91,13 +93,6 @@ _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE
 _IN_PROGRESS = frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE})
 _READING = frozenset({READ, BASE, COPY})
 _ALL_OF_IPV4, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 (it is compared, not listened at)
-#: Power states in which a VM listens at its ports.
-_LISTENING = (RUNNING, PAUSED)
-
-
-def is_started(before, after):
-    """Return whether a VM uses what it holds from now on, by its power states before and after a plan."""
-    return before not in _LISTENING and after in _LISTENING
 
 
 class _New(Frozen):
@@ -123,7 +118,7 @@ def excludes(new, held, other):
         rule = EXCLUDES.get((claim.mode, held.mode))
         return rule is not None and rule(new, other)
     if claim.kind == PORT:
-        both = new.power in _LISTENING and other.power in _LISTENING
+        both = new.power in LISTENING and other.power in LISTENING
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
     if claim.kind == DEVICE:
         # Several VMs may have a device, as long as only one of them runs.
@@ -385,7 +380,7 @@ def _added_and_kept(before, after):
 def _is_released(claim, kept, before, after):
     """Return whether others can have a claim now. A file that is only detached still exists."""
     if claim.kind == PORT:
-        return before.power in _LISTENING and (claim.key not in kept or after.power not in _LISTENING)
+        return before.power in LISTENING and (claim.key not in kept or after.power not in LISTENING)
     return claim.kind != FILE and claim.key not in kept
 
 

@@ -26,7 +26,6 @@ class ProxmoxClaims(HoldsClaims):
     """The claims of the VMs of one cluster; of other VMs than the task's only those that need no call for each VM."""
 
     lists_all = False
-    file_options = ("unused_disks", "tpm")
 
     def __init__(self, driver):
         self._driver = driver

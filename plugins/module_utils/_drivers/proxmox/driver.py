@@ -64,6 +64,8 @@ def _is_about_backups(params):
 class ProxmoxDriver(ForChanges, ProxmoxObserver):
     """One cluster, for one task."""
 
+    file_options = ("unused_disks", "tpm")
+
     only_reports = False
 
     def __init__(self, tool, options):

@@ -29,7 +29,6 @@ _MODES = {"shareable": SHARED, "readonly": READ}
 class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
-    file_options = ("groups", LOG)
     unused_remedy = "Delete these files first (VBoxManage closemedium disk PATH --delete)"
 
     def __init__(self, driver):

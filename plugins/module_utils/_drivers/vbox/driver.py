@@ -32,6 +32,8 @@ def make_driver(params):
 class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
     """One user's VirtualBox, for one task."""
 
+    file_options = ("groups", "serial_log")
+
     def __init__(self, tool, commands, options):
         super().__init__(tool, commands, options)
         self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"

@@ -60,8 +60,6 @@ _END_SAVED = "Start {0} and stop it again, or discard its saved memory: virsh ma
 class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
-    file_options = ("serial_log", "firmware", "secure_boot", NATIVE)
-
     def __init__(self, driver, definitions=None):
         self._driver, self._definitions = driver, definitions
         #: External snapshots: {(VM id, name): SnapshotXml}, read once.

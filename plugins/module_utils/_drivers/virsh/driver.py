@@ -27,6 +27,7 @@ from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import job_in, may_pass, raise_for_errors
 from .answers import mark_here
 from .observe import VirshObserver, connected
+from .traits import FILE_OPTIONS
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
 _WITHOUT_LOCK = POWER_VERBS | {"fetch"}
@@ -77,6 +78,8 @@ def _check_ends(virsh, vm_id, name):
 
 class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     """One connection to libvirt, for one task."""
+
+    file_options = FILE_OPTIONS
 
     def __init__(self, virsh, commands, options):
         super().__init__(virsh, commands, options)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from ..._core.errors import Refused
 from ..._core.model import NEVER, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
-from ..._core.sharing.file_checks import check_files
-from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
+from ..._core.verbs import BACKUP_VERBS, POWER_VERBS, SNAPSHOT_VERBS, VERB
 from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._tools import seed
 from .host_checks import (
@@ -24,7 +23,6 @@ from .host_checks import (
     missing_disks,
 )
 from .host_devices import check_devices, check_memory, saves_memory
-from .needed import VirshFiles
 from .rehearsal import definition_before, observed
 from .settings.addresses import check_addresses
 from .settings.architecture import architecture_warnings, check_architecture, check_buses, check_rom, row_of
@@ -38,8 +36,7 @@ from .settings.networks import check_networks
 from .settings.nvram import check_nvram
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_saving, check_shares
-from .snapshot_checks import check_snapshot
-from .traits import INTERNAL, UEFI_REMEDY, snapshots_of
+from .traits import FILE_OPTIONS, INTERNAL, UEFI_REMEDY, snapshots_of
 
 
 def _check_backups(driver, plan):
@@ -79,7 +76,17 @@ def _check_architecture(driver, plan, one):
 
 
 def _check_files(driver, plan, released):
+    """A changed CPU count needs no files, and saves the time of the imports; neither does the start of a VM."""
+    from ..._core.sharing.file_checks import check_files
+    from .needed import VirshFiles
+
     check_files(VirshFiles(driver, plan), driver.space, released)
+
+
+def _check_snapshot(driver, plan, one):
+    from .snapshot_checks import check_snapshot
+
+    return check_snapshot(driver, plan, one)
 
 
 def _check_maxima(driver, plan, one):
@@ -116,11 +123,13 @@ def _check_kept(driver, plan, one):
 
 
 _DISK_LIMITS = tuple(f"disks.{option}" for option in LIMITS)
+#: All steps but those that only change the power state or settings, and the changes that can name or create a file.
+_ABOUT_FILES = (*(VERB.keys() - POWER_VERBS - {"configure"}), "disks", "shared_folders", *MEDIA, *FILE_OPTIONS)
 GUARDS = (
     Guard(tuple(BACKUP_VERBS), _check_backups, "a backup is not complete, or a restore stops half-way"),
     Guard((), _check_possible_snapshots, "a VM that should have snapshots has none"),
     StepGuard(("create",), _check_architecture, "a new VM has no emulator, or its firmware does not read its disks"),
-    SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
+    SharedGuard(_ABOUT_FILES, _check_files, "a file is missing, exists already, is used, or does not fit"),
     StepGuard(("create", *CHECKED), check_hardware, "QEMU does not start a VM with this hardware"),
     StepGuard(("start", "reset"), check_reset, "a VM is stopped, and its NVRAM cannot be reset"),
     Guard(("create", "clone"), seed.check, "the seed of cloud-init cannot be made when the disks exist"),
@@ -132,7 +141,7 @@ GUARDS = (
     StepGuard(_DISK_LIMITS, check_running_limits, "the running VM rejects a limit that is stored already"),
     StepGuard(("disks.size", "secure_boot"), _check_kept, "an encrypted disk or the NVRAM is lost"),
     StepGuard(tuple(MEMORY_CPUS), _check_maxima, "libvirt stores another number than the topology allows"),
-    StepGuard(tuple(SNAPSHOT_VERBS), check_snapshot, "a snapshot is lost, or a restore stops half-way"),
+    StepGuard(tuple(SNAPSHOT_VERBS), _check_snapshot, "a snapshot is lost, or a restore stops half-way"),
     Guard(("create", "shared_folders"), check_shares, "the host cannot share the directory"),
     Guard(("create", "start", "restore", "devices"), check_devices, "the host cannot give the VM a device"),
     Guard(("create", "port_forwards"), check_passt, "the VM does not start without passt"),

@@ -288,7 +288,6 @@ class VirshObserver:
 
         return NodeDevices(self.virsh)
 
-    @property
     def is_from_debian(self):
         return self.is_local and files.exists(_DEBIAN)
 
@@ -367,7 +366,7 @@ class VirshObserver:
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._with_file_sizes(waiting)}})
 
     def _with_reserved_addresses(self, vms):
-        concerned = {vm.id: vm for vm in vms if self._reads_addresses or recorded(vm.mark, vm.id)}
+        concerned = {vm.id: vm for vm in vms if self._reads_addresses or (vm.mark and recorded(vm.mark, vm.id))}
         sources = [sources_of(config) for vm in concerned.values() for config in (vm.config, vm.active)]
         networks = named_networks(self.virsh, frozenset().union(*sources)) if concerned else {}
         return [with_reserved(vm, networks) if vm.id in concerned else vm for vm in vms] if networks else vms

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt: the definition that a step would store: the step's changes, made to a copy of the observed definition.
 
-``native`` can name files and devices that no setting names, so what it claims is read from that definition.
+``native`` can name files and devices that no setting names, so what it claims is read from that definition. What
+creates, clones and changes VMs is imported when it is needed: most plans need none of it here.
 """
 
 from __future__ import annotations
@@ -15,13 +16,9 @@ from uuid import UUID
 from ..._core.planner.contents import contents_of
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._tools.domain_xml import Definition
-from .clone import rehearsed as rehearsed_clone
-from .configure import rehearse
-from .create import in_boot_order, new_definition, write_settings
 from .settings.cdroms import remove_seed_drives
 from .settings.disks import disk_element, slot_name
 from .settings.firmware import nvram_of
-from .snapshots import SnapshotXml
 
 #: Steps that store the definition of a backup.
 OF_BACKUP = ("create_from_backup", "restore_backup")
@@ -80,12 +77,16 @@ def old_nvram(definition, mark):
 
 
 def _restored(driver, plan, step):
+    from .snapshots import SnapshotXml
+
     text = driver.seen.snapshots.get((plan.before.id, step.arguments["name"]))
     restored = SnapshotXml.parse(text).definition if text else None
     return restored and (observed(driver, plan.before.id), restored)
 
 
 def _created(driver, name, step, config):
+    from .create import in_boot_order, new_definition, write_settings
+
     config = {setting: value for setting, value in config.items() if setting not in _OF_HOST}
     definition = new_definition(driver, name, str(UUID(int=0)), config)
     contents = contents_of(step.arguments["creation"], slot_name(0))
@@ -105,6 +106,8 @@ def _changed(driver, plan, changes):
 
 
 def _rehearse(driver, plan, definition, changes):
+    from .configure import rehearse
+
     known = [change for change in changes if change.field not in _OF_HOST]
     rehearse(plan.before, definition, known, partial(_new_disk, driver, plan.after.name))
     return definition
@@ -115,10 +118,13 @@ def definition_before(driver, plan):
     clone = next((step for step in plan.steps if step.verb == "clone"), None)
     if clone is None:
         return observed(driver, plan.before.id)
+    from .clone import rehearsed
+    from .snapshots import SnapshotXml
+
     source, requested = clone.arguments["source"], clone.arguments["creation"]["clone"]
     snapshot = driver.seen.snapshots.get((source.id, requested.get("snapshot")))
     definition = SnapshotXml.parse(snapshot).definition if snapshot else observed(driver, source.id)
-    return rehearsed_clone(driver, plan.after.name, definition, requested.get("linked"))
+    return rehearsed(driver, plan.after.name, definition, requested.get("linked"))
 
 
 def _planned_file(driver, name, slot, entry):

@@ -31,10 +31,10 @@ from .settings.shared_folders import SHARES
 from .settings.table import SETTINGS
 
 
-def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None, host=None):
+def virsh_traits(hypervisor, version, local, by_debian=bool, node_devices=None, host=None):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
-    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
+    ``by_debian()``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
     returns the NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
     ``host`` has host_architecture, which is read if it is needed, and is_local.
     """
@@ -167,6 +167,8 @@ def _normalized(fields, node_devices, vm, config):
 INTERNAL, EXTERNAL = "internal", "external"
 #: First libvirt versions that can delete and restore external snapshots.
 EXTERNAL_DELETED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
+#: Options whose change can name a file, or has the VM get one.
+FILE_OPTIONS = ("serial_log", "firmware", "secure_boot", "nvram_format", "native")
 UEFI_REMEDY = (
     "A running VM with UEFI needs libvirt 10.10 and nvram_format: qcow2 (not 11.2 and 11.3, except the packages of"
     " Debian), an external snapshot (kind: external), or BIOS."
@@ -289,10 +291,10 @@ def runs_with_uefi(vm):
     return (vm.active or vm.config).get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
 
 
-def snapshots_of(version, local, by_debian=False):
-    """The Snapshots of a libvirt version. ``local``: files can be created. ``by_debian``: it is a package of Debian."""
+def snapshots_of(version, local, by_debian=bool):
+    """The Snapshots of a libvirt version. ``local``: files can be created. ``by_debian()``: it is Debian's."""
     numbers = version_numbers(version)
-    is_broken = numbers[:2] in NVRAM_BROKEN_IN and not by_debian
+    is_broken = numbers[:2] in NVRAM_BROKEN_IN and not by_debian()
     return Snapshots(local and numbers >= EXTERNAL_RESTORED_SINCE, numbers >= QCOW2_SINCE and not is_broken)
 
 

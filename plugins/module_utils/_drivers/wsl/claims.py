@@ -16,8 +16,6 @@ _FOLDER = "install_location"
 class WslClaims(HoldsClaims):
     """The claims of all distributions of one user."""
 
-    file_options = (_FOLDER, "export")
-
     def __init__(self, driver):
         self._driver = driver
 
@@ -43,7 +41,7 @@ class WslClaims(HoldsClaims):
         values = {change.field: change.new for change in step.changes}
         if step.verb in ("create", "clone"):
             values = step.arguments["config"]
-        yield from ((NEW, option, values[option]) for option in self.file_options if values.get(option))
+        yield from ((NEW, option, values[option]) for option in self._driver.file_options if values.get(option))
         folder = plan.before.config.get(_FOLDER)
         if folder and (step.verb == "delete" or (step.verb == "configure" and values.get(_FOLDER))):
             yield DELETE, _FOLDER, folder

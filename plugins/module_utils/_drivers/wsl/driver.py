@@ -33,6 +33,8 @@ def make_driver(params):
 class WslDriver(ForChanges, WslObserver):
     """The WSL of one user, for one task."""
 
+    file_options = ("install_location", "export")
+
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))

@@ -17,7 +17,7 @@ class _Planned:
     """A task whose plans are given; only the deletion of a VM is planned again, with the users of its files."""
 
     def __init__(self, driver, traits):
-        self.claims, self.traits = driver.claims, traits
+        self.driver, self.claims, self.traits = driver, driver.claims, traits
 
     def read_ahead(self):
         """The driver of a unit test has read everything."""

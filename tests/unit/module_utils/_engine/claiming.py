@@ -148,8 +148,6 @@ def ports_of(machine):
 class MemoryClaims(HoldsClaims):
     """What the VMs of a Host hold. ``calls`` are the ``wanted`` of each reading."""
 
-    file_options = ("log",)
-
     def __init__(self, host, instance):
         self._host, self._instance, self.calls = host, instance, []
 
@@ -212,6 +210,8 @@ def _is_new(disk):
 
 class Claiming(World):
     """A driver for a Host; several drivers can be connected to one Host. ``bound``: disks are deleted with their VM."""
+
+    file_options = ("log",)
 
     def __init__(self, host, instance="system", lane=None, bound=False, copies_running=False):
         super().__init__(lane=lane)

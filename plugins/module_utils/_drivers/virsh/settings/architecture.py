@@ -261,7 +261,7 @@ def check_architecture(driver, name, config):
 def check_rom(driver, plan, one):
     """Raise Refused if QEMU would not start a VM that gets a NIC."""
     config, has_rom = plan.after.config, any(files.exists(f"{folder}/{_ROM}") for folder in _ROM_FOLDERS)
-    if row_of(config) is ARM64 and config.get("networks") and driver.is_from_debian and not has_rom:
+    if row_of(config) is ARM64 and config.get("networks") and driver.is_from_debian() and not has_rom:
         raise Refused(
             f"{plan.after.name}: networks: QEMU needs {_ROM} for a NIC of {ARM64.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",

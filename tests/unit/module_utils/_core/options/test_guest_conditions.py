@@ -57,7 +57,6 @@ def test_other_addresses_are_rejected_with_an_example(text):
 @pytest.mark.parametrize(
     ("asked", "expected", "text"),
     [
-        ("ssh", ("ssh", None), "ssh"),
         ({"condition": "winrm"}, ("winrm", None), "winrm"),
         ({"port": 8080}, ("port", 8080), "port 8080"),
         ({"http": page(":80/x", "")}, ("http", page(":80/x", "")), "http :80/x"),

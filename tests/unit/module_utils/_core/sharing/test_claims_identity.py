@@ -37,13 +37,15 @@ from unit.module_utils._engine.world import GIB
         (vm("web", networks={"0": {"type": "nat"}}), STOPPED, True),
         (vm("web", log="/log"), STOPPED, True),
         (vm("web", "stopped"), RUNNING, False),
+        (vm("web", "restarted"), RUNNING, False),
+        (vm("web", "restarted"), STOPPED, True),
         (vm("web", cpus=2, memory=2 * GIB, description="x"), STOPPED, False),
     ],
     ids=str,
 )
 def test_plans_that_can_claim_something(request_, power, expected):
     made = planned(request_, found(power=power) if power else None)
-    assert can_claim(made, DRIVER.file_options) == expected
+    assert can_claim(made, ("log",)) == expected
 
 
 # Identities -----------------------------------------------------------------------------------------------------------

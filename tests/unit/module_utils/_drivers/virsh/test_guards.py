@@ -11,6 +11,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import POWER_VERBS, VERB
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import GUARDS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import FILE_OPTIONS
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
@@ -185,3 +188,19 @@ def test_nvram_is_checked_for_firmware_change_of_existing_vm(tmp_path):
     vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
     with pytest.raises(Refused, match=r"web: firmware: .*web\.nvram is used by m1"):
         check_others(tmp_path, Step("configure", changes=changes), vm, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("step", "is_about"),
+    [
+        *((Step(verb), verb not in POWER_VERBS) for verb in VERB if verb != "configure"),
+        *(
+            (Step("configure", changes=(Change(field, None, "x"),)), field not in ("cpus", "memory", "networks"))
+            for field in (*FILE_OPTIONS, "iso", "cdroms", "disks", "shared_folders", "cpus", "memory", "networks")
+        ),
+    ],
+    ids=str,
+)
+def test_files_are_read_for_steps_that_can_need_some(step, is_about):
+    (guard,) = [one for one in GUARDS if "file is missing" in one.protects]
+    assert bool({step.verb, *(change.field for change in step.changes)} & {*guard.about}) == is_about
