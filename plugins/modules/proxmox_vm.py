@@ -83,8 +83,8 @@ options:
       - Number (vmid) of the VM, such as V(105). Needs a single O(name).
       - If no VM has this number and O(name) does not exist either, the VM is created with it. If omitted, a new VM gets
         the next free number.
-      - If both O(name) and O(id) are set, they must belong to the same VM; VMs are not renamed, and their numbers do
-        not change.
+      - If both O(name) and O(id) are set, they must belong to the same VM, unless O(allow_rename) is set, which renames
+        the VM with this number. The number of a VM does not change.
   name:
     description:
       - Name of the VM, or a list of names of VMs that get the same options. Must be valid as a DNS name.

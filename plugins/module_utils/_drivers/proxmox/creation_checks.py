@@ -25,14 +25,11 @@ from .settings import native
 from .settings.architecture import check_buses, check_is_known, warn_of_emulation
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.devices import check_devices
-from .settings.disks import FIRST_SLOT, check_formats, check_source, size_of_volume, volumes_of
+from .settings.disks import FIRST_SLOT, check_new_disks, size_of_volume, space_of_new, volumes_of
 from .settings.firmware import STATE_STORAGES
 from .settings.hardware import AUTO
 from .settings.iso import check_iso, iso_name
 
-_NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
-_MEMORY_OPTIONS = ("memory", "native.balloon")
-_POWER_OFF_VERBS = frozenset({"stop", "kill"})
 _NO_OPTIONS = VmOptions("", "", {}, {})
 #: The first version that can create disks from images.
 _IMPORTS_SINCE = (7, 2)
@@ -51,6 +48,9 @@ class VmBefore(Frozen):
     is_on: bool = False
     #: Whether ``vm_options`` are those of the VM; False for a clone of a VM that does not exist yet.
     is_known: bool = True
+
+    def node_after(self, changes):
+        return next((change.new for change in changes if change.kind == "node"), self.node)
 
 
 def existing_vm(driver, vm, is_on=False):
@@ -108,8 +108,8 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     for option, iso in media_of(config):
         check_iso(driver, label, node, iso, option)
     before = existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
-    for slot, disk in (config.get("disks") or {}).items():
-        check_source(driver, label, before, node, slot, disk)
+    disks = config.get("disks") or {}
+    check_new_disks(driver, label, before, node, disks)
     if creation.get("appliance"):
         # Few tasks create a VM from one.
         from .appliances import check_disks
@@ -117,8 +117,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
         check_disks(driver, label, node, config, creation)
     elif creation.get("image"):
         for slot, image in contents_of(creation, FIRST_SLOT).items():
-            check_image(driver, label, node, image, slot, (config.get("disks") or {}).get(slot, {}))
-    check_formats(driver, label, node, config.get("disks") or {})
+            check_image(driver, label, node, image, slot, disks.get(slot, {}))
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check_name(label)
@@ -127,17 +126,13 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)
-    own = [disk.get("storage") for disk in (config.get("disks") or {}).values()]
-    for one in filter(None, [*own, *map(config.get, STATE_STORAGES)]):
+    for one in filter(None, map(config.get, STATE_STORAGES)):
         driver.resources.choose_storage(label, node, "images", one)
-    needed = {}
     imported = (creation.get("appliance") or {}).get("disks") or {}
-    for slot, disk in (config.get("disks") or {}).items():
-        own = disk.get("storage")
-        if not disk.get("source"):
-            size = disk.get("size") or imported.get(slot, {}).get("size") or 0
-            needed[own or storage] = needed.get(own or storage, 0) + size
-    check_space(driver, label, node, needed)
+    sized = {
+        slot: {**disk, "size": disk.get("size") or imported.get(slot, {}).get("size")} for slot, disk in disks.items()
+    }
+    check_space(driver, label, node, space_of_new(sized, storage))
 
 
 def check_cloning(driver, plan, one):

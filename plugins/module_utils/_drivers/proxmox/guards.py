@@ -18,12 +18,12 @@ from .creation_checks import check_cloning, check_creation, check_storage_of_lin
 from .moving import check_deleting_unused, check_move, check_moving_disk, check_pool, check_pool_change, moved_volume
 from .power import check_power
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb
-from .resources import check_quorum, check_space
+from .resources import check_quorum, check_space, storage_for
 from .seed_iso import check_deletion, check_one_seed
 from .settings import native
 from .settings.cloud_init import is_for_guest
 from .settings.devices import check_devices
-from .settings.disks import LIMITS, check_formats, check_limits, check_slot, check_source
+from .settings.disks import LIMITS, check_limits, check_new_disks, check_slot, space_of_new
 from .settings.firmware import STATE_STORAGES, check_keys
 from .settings.hardware import memory_of
 from .settings.iso import check_iso
@@ -73,16 +73,6 @@ def _before(driver, plan, one):
     return clone or (vm.id and existing_vm(driver, vm, vm.on and not _POWER_OFF_VERBS & earlier))
 
 
-def _node_after(before, changes):
-    return next((change.new for change in changes if change.kind == "node"), before.node)
-
-
-def _check_move(driver, label, before, changes):
-    if _node_after(before, changes) != before.node:
-        is_inserted = any(change.kind == "iso" for change in changes)
-        check_move(driver, label, before, _node_after(before, changes), is_inserted)
-
-
 def _check_new_nics(driver, label, before, changes):
     """If the options of the VM are known, its NICs are checked with its other changes."""
     for nic in () if before.is_known else connected_nics(changes):
@@ -90,7 +80,7 @@ def _check_new_nics(driver, label, before, changes):
 
 
 def _check_update(driver, label, before, changes):
-    vm_options, node, storage = before.vm_options, _node_after(before, changes), driver.storage or ""
+    vm_options, node, storage = before.vm_options, before.node_after(changes), driver.storage or ""
     if needs_storage(changes, vm_options):
         storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
@@ -120,7 +110,7 @@ def _check_memory(driver, label, before, changes):
 
 
 def _check_each_change(driver, label, before, changes):
-    node = _node_after(before, changes)
+    node = before.node_after(changes)
     for change in changes:
         if change.kind == "pool":
             check_pool(driver, label, change.new)
@@ -132,21 +122,24 @@ def _check_each_change(driver, label, before, changes):
                 raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
         elif moved_volume(change) and before.is_known:
             check_moving_disk(driver, label, before, node, change)
-        elif change.kind == "disks.add" or change.kind in STATE_STORAGES:
-            _check_new_volume(driver, label, before, node, change)
+        elif change.kind in STATE_STORAGES and change.new:
+            driver.resources.choose_storage(label, node, "images", change.new)
         elif change.kind == "devices.add":
             check_devices(driver, label, node, {change.key: change.new})
         elif inserted_image(change):
             check_iso(driver, label, node, inserted_image(change), change.path)
 
 
-def _check_new_volume(driver, label, before, node, change):
-    is_disk = change.kind == "disks.add"
-    storage = change.new.get("storage") if is_disk else change.new
-    if storage:
-        driver.resources.choose_storage(label, node, "images", storage)
-    if is_disk:
-        check_source(driver, label, before, node, change.key, change.new)
+def _check_new_disks(driver, label, before, changes):
+    node, disks = before.node_after(changes), _new_disks(changes)
+    check_new_disks(driver, label, before, node, disks)
+    if not before.is_known:  # Else the space is checked together with what grows.
+        has_default = any(not (disk.get("source") or disk.get("storage")) for disk in disks.values())
+        check_space(driver, label, node, space_of_new(disks, has_default and storage_for(driver, node, label)))
+
+
+def _new_disks(changes):
+    return {change.key: change.new for change in changes if change.kind == "disks.add"}
 
 
 def _check_nothing_removed(driver, label, before, changes):
@@ -181,12 +174,9 @@ def check_update(driver, label, before, node, changes, update):
     check_limits(label, [change.key for change in changes if change.attribute in LIMITS], after)
     if update.to_grow:
         privileges.check(label, "VM.Config.Disk")
-    needed = {}
+    needed = space_of_new(_new_disks(changes), update.storage)
     for change in changes:
-        if change.kind == "disks.add" and not change.new.get("source"):
-            storage = change.new.get("storage") or update.storage
-            needed[storage] = needed.get(storage, 0) + (change.new.get("size") or 0)
-        elif moved_volume(change):
+        if moved_volume(change):
             drive = values.parse(moved_volume(change), before.vm_options.stored.get(moved_volume(change), ""))
             needed[change.new] = needed.get(change.new, 0) + (values.size_of(drive.get("size")) or 0)
         elif change.kind == "disks.size":
@@ -204,14 +194,13 @@ def _options_after(options, update):
     return {key: text for key, text in {**options, **update.to_set}.items() if key not in removed}
 
 
-def _check_slots_and_formats(driver, label, before, changes):
-    node, options = _node_after(before, changes), before.vm_options.stored
+def _check_slots(driver, label, before, changes):
+    options = before.vm_options.stored
     for change in changes:
         if change.kind == "disks.add":
             check_slot(label, change.key, options)
         elif change.kind == "firmware":
             check_keys(label, options, change)
-    check_formats(driver, label, node, {change.key: change.new for change in changes if change.kind == "disks.add"})
 
 
 GUARDS = (
@@ -227,11 +216,12 @@ GUARDS = (
     StepGuard(_MEMORY, _of_vm(_check_memory), "the server rejects memory below its minimum after other changes"),
     StepGuard(("configure",), _of_vm(check_one_seed), "a VM with a seed ISO gets a second seed"),
     StepGuard(_REMOVING, _of_vm(_check_nothing_removed), "a protected VM loses a disk or a drive half-way"),
-    StepGuard(("node",), _of_vm(_check_move), "the VM cannot be moved"),
+    StepGuard(("node",), _of_vm(check_move), "the VM cannot be moved"),
     StepGuard(("configure",), _of_vm(_check_update), "a right, a value of native, or space is missing half-way"),
-    StepGuard(("configure",), _of_vm(_check_each_change, is_known=False), "pool, storage, disk, device or image"),
+    StepGuard(("configure",), _of_vm(_check_each_change, is_known=False), "pool, storage, device or image"),
+    StepGuard(("disks.add",), _of_vm(_check_new_disks, is_known=False), "a disk is not created, or in another format"),
     StepGuard(("networks",), _of_vm(_check_new_nics, is_known=False), "a NIC of a clone has no bridge"),
     StepGuard(("disks", "unused_disks"), _of_vm(check_deleting_unused), "a disk that others need is lost"),
-    StepGuard(("disks.add", "firmware"), _of_vm(_check_slots_and_formats), "a slot is used, or a format impossible"),
+    StepGuard(("disks.add", "firmware"), _of_vm(_check_slots), "a slot is used"),
     StepGuard(("delete",), _check_deletion, "the VM is protected, or its seed ISO remains"),
 )

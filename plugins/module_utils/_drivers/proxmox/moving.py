@@ -23,12 +23,11 @@ from .snapshots import options_in, snapshots_of
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"
 
 
-def check_move(driver, label, before, node, changes_iso):
-    """Raise Refused for devices, ISO images and disks that cannot be moved to ``node``.
-
-    ``changes_iso``: the task also changes the option iso, so the current image need not move.
-    """
-    vm_options = before.vm_options
+def check_move(driver, label, before, changes):
+    """Raise Refused for devices, ISO images and disks that cannot be moved to the node that the changes set."""
+    vm_options, node = before.vm_options, before.node_after(changes)
+    if node == before.node:
+        return
     driver.resources.check_node(label, node)
     if before.is_on:
         driver.resources.check_cpus(label, node, cpus_of(vm_options.running))
@@ -40,7 +39,8 @@ def check_move(driver, label, before, node, changes_iso):
             f"{label}: it cannot move to node '{node}': it uses devices of its node: {', '.join(devices)}.",
             "Remove them first, or use mapped devices.",
         )
-    slot = iso_slot(vm_options.stored)
+    # An image that the task also changes need not move.
+    slot, changes_iso = iso_slot(vm_options.stored), any(change.kind == "iso" for change in changes)
     for key, volume in iso_volumes_of(vm_options.stored).items():
         if driver.resources.is_local(volume) and not (changes_iso and key == slot):
             raise Refused(

@@ -231,11 +231,35 @@ def _check_storage(vm, slot, disk, storage):
         )
 
 
-def check_source(driver, label, before, node, slot, disk):
-    """Raise Refused or NotFound if the source of a disk cannot be attached to the VM."""
-    volume = disk.get("source")
-    if not volume:
-        return
+def check_new_disks(driver, label, before, node, disks):
+    """Raise Refused or NotFound for the first of ``disks`` ({slot: new disk}) that ``node`` cannot create or attach.
+
+    ``before`` is the VmBefore. The format of a disk cannot change, so the next run would reject a difference.
+    """
+    for slot, disk in disks.items():
+        requested, volume, storage = disk.get("format"), disk.get("source"), disk.get("storage")
+        if storage:
+            driver.resources.choose_storage(label, node, "images", storage)
+        if volume:
+            _check_source(driver, label, before, node, slot, volume)
+        if requested and volume:
+            _check_format_of_volume(label, slot, requested, volume)
+        elif requested and requested != "raw":
+            storage = driver.resources.choose_storage(label, node, "images", storage or driver.storage)
+            _check_holds_files(driver, label, slot, requested, storage)
+
+
+def space_of_new(disks, storage):
+    """Return {storage: bytes} that new ``disks`` need; ``storage`` is that of those without their own."""
+    needed = {}
+    for disk in disks.values():
+        if not disk.get("source"):
+            own = disk.get("storage") or storage
+            needed[own] = needed.get(own, 0) + (disk.get("size") or 0)
+    return needed
+
+
+def _check_source(driver, label, before, node, slot, volume):
     _check_kind(label, slot, volume)
     owner = values.owner_of(volume)
     # The name of a volume contains the id of a VM. The volume is deleted with this VM, even if it is not attached.
@@ -261,20 +285,6 @@ def check_slot(label, slot, options):
         is_seed = values.is_seed(values.parse(slot, options[slot]))
         content = "the drive of cloud-init" if is_seed else "an optical drive"
         raise Refused(f"{label}: disks: {slot} is {content}, so it cannot be a disk.", "Use another slot.")
-
-
-def check_formats(driver, label, node, disks):
-    """Raise Refused if a new disk would not get its requested format.
-
-    The format of a disk cannot change, so the next run would reject the difference.
-    """
-    for slot, disk in disks.items():
-        requested, volume = disk.get("format"), disk.get("source")
-        if requested and volume:
-            _check_format_of_volume(label, slot, requested, volume)
-        elif requested and requested != "raw":
-            storage = driver.resources.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
-            _check_holds_files(driver, label, slot, requested, storage)
 
 
 def _check_format_of_volume(label, slot, requested, volume):

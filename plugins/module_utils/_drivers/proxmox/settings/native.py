@@ -28,6 +28,7 @@ _OPTIONS = {
     **options_of_native({**ARCHITECTURE, **HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **ISO, **CLOUD_INIT}),
     "efidisk": "firmware and secure_boot",
     "vmid": "id",
+    "name": "name; with id and allow_rename: true, the VM gets that name",
     "storage": "storage",
 }
 #: {key: (option, what both set)}: the key is allowed only if the task does not set the option.
@@ -160,11 +161,6 @@ def _text(value):
 
 
 def _check_key(vm, key):
-    if key == "name":
-        raise Refused(
-            f"{vm.name}: native: 'name' cannot be set there: VMs are not renamed.",
-            "Rename it in the web interface, and in its tasks.",
-        )
     stem = values.stem(key)
     option = _OPTIONS.get(key) or (_OPTIONS.get(stem) if stem != key else None)
     if option:

@@ -194,7 +194,7 @@ def _run_tasks(world, *tasks):
         ([WITH_KEYS, BIOS_AGAIN], WITHOUT_KEYS, ("secure_boot", "with the keys", "EFI disk")),
         ([{"state": "started"}], {"template": True, "allow_restart": True}, ("a template", "Set state: stopped")),
         ([], {"native": {"net7": "rate=5"}}, ("the VM has no net7", "networks")),
-        ([], {"native": {"name": "web9"}}, ("'name'", "not renamed", "web interface")),
+        ([], {"native": {"name": "web9"}}, ("'name'", "the option name", "allow_rename: true")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),
     ],

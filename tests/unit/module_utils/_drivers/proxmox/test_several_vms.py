@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 
 from simulators.proxmox import behind
-from simulators.proxmox.storage import GIB, Volume
+from simulators.proxmox.storage import GIB, Storage, Volume
 from unit.module_utils._drivers.proxmox.simulated import SimulatedClock, asked_of, do
 
 IMAGE = {"image": {"source": "local:import/x.qcow2", "linked": False}}
@@ -89,6 +89,36 @@ def test_own_disk_of_another_vm_needs_another_owner(world):
     clone = {**new, "name": "clone", **CLONE}
     del clone["image"]
     assert f"'{volume}' belongs to 'web1'" in messages(world, {"name": "new", **IMAGE}, clone)
+
+
+@pytest.mark.parametrize(
+    ("disk", "parts"),
+    [
+        ({"size": "1G", "format": "qcow2"}, ("format of scsi1 is 'qcow2'", "'local-lvm' has only raw data")),
+        ({"source": FREE, "format": "qcow2"}, ("format of scsi1 is 'qcow2'", f"'{FREE}' is raw")),
+        ({"size": "1G", "storage": "none"}, ("has no storage 'none'",)),
+    ],
+)
+def test_new_disk_of_a_clone_of_a_new_vm_is_checked(world, disk, parts):
+    """The VM that is cloned has no options yet, but the disk needs none of them."""
+    with_free_volume(world)
+    disks = [{"slot": "scsi1", **disk}]
+    message = messages(world, {"name": "new", "node": "pve1", **IMAGE}, {"name": "clone", **CLONE, "disks": disks})
+    assert message.startswith("clone: ")
+    assert all(part in message for part in parts), message
+    new = messages(world, {"name": "clone", "node": "pve1", **IMAGE, "disks": disks})
+    assert message == new
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_new_disk_of_a_clone_of_a_new_vm_must_fit(world, own):
+    world.storages.add(Storage("thick", "lvm", frozenset({"images"}), total=20 * GIB))
+    storage = {"storage": "thick"}
+    disk, of_task = {"slot": "scsi1", "size": "30G", **(storage if own else {})}, {} if own else storage
+    message = messages(
+        world, {"name": "new", "node": "pve1", **IMAGE}, {"name": "clone", **CLONE, "disks": [disk], **of_task}
+    )
+    assert "clone: disks: storage 'thick' on node 'pve1' has 20G free, and 30G are needed" in message
 
 
 def test_clone_of_a_new_vm_on_another_node_needs_a_shared_storage(world):
