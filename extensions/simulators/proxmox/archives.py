@@ -32,6 +32,8 @@ class Archive:
     disks: dict = field(default_factory=dict)
     #: True: the archive cannot be read to its end, which only a restore notices.
     damaged: bool = False
+    #: True: not even the configuration can be read.
+    empty: bool = False
 
 
 def name_of(storage, vmid, moment, compress):

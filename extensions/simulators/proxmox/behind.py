@@ -36,6 +36,17 @@ def _volume(world, vmid, slot):
     return world.storages.existing(machine.config.current[slot].split(",")[0], machine.node)
 
 
+def write_volume(world, volid, byte, bytes=None):
+    """Somebody fills the beginning of a volume with this byte; how much of it does not matter here."""
+    world.storages.existing(volid, world.local_node).written = byte
+
+
+def cut_backup(world, volid, to=0.5):
+    """The file of a backup is cut, so a restore fails: at once if nothing is left, else half-way."""
+    archive = world.storages.existing(volid, world.local_node).archive
+    archive.damaged, archive.empty = True, not to
+
+
 def edit(world, vmid, **options):
     """Somebody else changes a configuration; None removes an option."""
     machine = world.cluster.machines[vmid]
@@ -109,6 +120,8 @@ def node(world, name, online):
 
 _CHANGES = {
     "delete-volume": remove_volume,
+    "write": write_volume,
+    "cut-backup": cut_backup,
     "remove-config": delete,
     "remove-config during the next request": vanish_while_listed,
     "lock": lambda world, vmid, lock: edit(world, vmid, lock=lock),

@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from simulators.proxmox import behind, fixture, web, wire, worlds
+from simulators.proxmox import archives, behind, fixture, web, wire, worlds
 from simulators.proxmox.errors import ApiError, Dropped
 from simulators.proxmox.gateway import Answer, Gateway, refused
 
@@ -26,6 +26,8 @@ DECISIVE = ("not replayed", "no answer", "status", "errors", "data", "task")
 KINDS = (*DECISIVE, "texts", "statistics")
 #: Seconds that a change outside the API takes.
 _CHANGE = 5
+#: In a path or parameter: the N-th oldest backup of a VM in a storage at this moment; negative: from the newest.
+_BACKUP = re.compile(r"\{backup (\S+) (\d+) (-?\d+)\}")
 
 
 def load(path):
@@ -71,7 +73,7 @@ class Scenario:
             if "wait" in step and "method" not in step:
                 self.world.engine.advance(step["wait"])
             elif "behind" in step:
-                behind.asked(self.world, step["behind"])
+                behind.asked(self.world, self._filled_in(step["behind"]))
                 self.world.engine.advance(_CHANGE)
             else:
                 kind, real, here = self._compared(step)
@@ -103,8 +105,10 @@ class Scenario:
         return process.value
 
     def _request(self, step):
-        method, params = step["method"], step.get("params", {})
-        path = wire.PREFIX + step["path"].replace("{upid}", quote(self._upid, safe=""))
+        method = step["method"]
+        params = self._filled_in(step.get("params", {}))
+        path = _BACKUP.sub(lambda found: quote(self._backup(found), safe=""), wire.PREFIX + step["path"])
+        path = path.replace("{upid}", quote(self._upid, safe=""))
         headers, body = {**self._credentials(step), **step.get("headers", {})}, step.get("raw")
         if "file" in step:
             return self._upload(path, headers, step["file"])
@@ -115,6 +119,17 @@ class Scenario:
         elif body is None:
             body = urlencode(params, doseq=True)
         return wire.request(method, path, headers, (body or "").encode())
+
+    def _filled_in(self, params):
+        return {
+            key: _BACKUP.sub(self._backup, value) if isinstance(value, str) else value for key, value in params.items()
+        }
+
+    def _backup(self, found):
+        storage_id, vmid, number = found.group(1), int(found.group(2)), int(found.group(3))
+        backups = archives.backups_of(self.world.storages.get(storage_id), self.world.local_node, vmid)
+        is_there = -len(backups) <= number < len(backups)
+        return f"{storage_id}:{backups[number][0]}" if is_there else f"{storage_id}:backup/none"
 
     def _upload(self, path, headers, file):
         """The parts of a form are read by aiohttp, see test_server.py; here are those before the file."""
@@ -161,14 +176,15 @@ class Plain:
         errors = answer.errors or {}
         texts = [self.of(answer.reason), self.of(errors), self.of(end)]
         found = {"status": answer.status, "errors": sorted(errors), "task": _success(end), "texts": texts}
+        data = _without(answer.data, step.get("ignore", ()))
         if step["method"] != "GET":
-            found["data"] = _of_task(answer.data)
+            found["data"] = _of_task(data)
         elif answer.status == 200 and step.get("compare") == "keys":
-            entries = [self.of(entry) for entry in _entries(answer.data) if isinstance(entry, dict)]
+            entries = [self.of(entry) for entry in _entries(data) if isinstance(entry, dict)]
             names = set().union(*entries)
             found["statistics"], found["data"] = sorted(names), sorted(names - set(self._rules["statistics"]))
         elif answer.status == 200 and step.get("compare") == "value":
-            found["statistics"], found["data"] = self.of(answer.data), self.of(answer.data, exact=False)
+            found["statistics"], found["data"] = self.of(data), self.of(data, exact=False)
         return found
 
     def of(self, value, key=None, exact=True):
@@ -177,6 +193,7 @@ class Plain:
             return "<varies>"
         if isinstance(value, dict):
             left_out = set(self._rules["left out of type"].get(value.get("type"), ()))
+            left_out |= set(self._rules.get("left out of content", {}).get(value.get("content"), ()))
             left_out |= set() if exact else set(self._rules["statistics"])
             kept = {name: self.of(part, name, exact) for name, part in value.items() if name not in left_out}
             return kept if exact else {name: part for name, part in kept.items() if part is not None}
@@ -192,6 +209,13 @@ class Plain:
         for pattern, replacement in self._patterns:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _without(value, names):
+    """Without these keys, also in the parts of the value."""
+    if isinstance(value, dict):
+        return {key: _without(part, names) for key, part in value.items() if key not in names}
+    return [_without(part, names) for part in value] if isinstance(value, list) else value
 
 
 def _sorting(value):
