@@ -103,8 +103,8 @@ class Access:
         self.groups = {}
         #: Tickets older than this moment are no longer accepted.
         self.expired_before = 0.0
-        #: A function that returns the pool of a VM: rights on the pool also apply to the VM.
-        self.pool_of = lambda vmid: None
+        #: A function that returns the pools of a VM or storage, by its path: rights on a pool also apply to its members.
+        self.pools_of = lambda path: []
         self._engine = engine
         self._key = b"of this process"
 
@@ -232,8 +232,7 @@ class Access:
         if id == "root@pam":
             return True
         roles = self._roles_on(id, path)
-        pool = self.pool_of(int(path[len("/vms/") :])) if re.fullmatch(r"/vms/\d+", path) else None
-        if pool is not None:
+        for pool in self.pools_of(path):
             roles = {**dict.fromkeys(self._roles_on(id, f"/pool/{pool}"), True), **roles}
         found = [below for role, below in roles.items() if privilege in self.roles[role]]
         return any(found) if found else None

@@ -134,7 +134,16 @@ def _nodes(call):
 
 
 def storage_entries(call):
-    world = call.world
+    """The storages that the caller may see, once for each node."""
+    access = call.world.access
+    return [
+        entry
+        for entry in storage_reports(call.world)
+        if access.may(call.user, f"/storage/{entry['storage']}", ["Datastore.Audit", "Datastore.AllocateSpace"], True)
+    ]
+
+
+def storage_reports(world):
     return [
         {
             "id": f"storage/{node}/{storage.id}",
@@ -148,9 +157,7 @@ def storage_entries(call):
         }
         for storage in world.storages.by_id.values()
         for node in world.cluster.nodes
-        if storage.is_on(node)
-        and not storage.disabled
-        and world.access.may(call.user, f"/storage/{storage.id}", ["Datastore.Audit", "Datastore.AllocateSpace"], True)
+        if storage.is_on(node) and not storage.disabled
     ]
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import api_cluster
 from .cluster import Pool
 from .errors import ApiError
@@ -31,13 +33,13 @@ def pools(call):
 
 
 def read_pool(call):
-    """Of its members, only those are listed that exist."""
+    """Of its members, only those are listed that exist; the right to see the pool is enough (pool_members)."""
     pool, world = _pool(call), call.world
     machines = [world.cluster.machines[vmid] for vmid in sorted(pool.vms) if vmid in world.cluster.machines]
     members = [api_cluster.machine_entry(world, machine) for machine in machines]
     for entry in members:
         entry.pop("pool", None)
-    members += [entry for entry in api_cluster.storage_entries(call) if entry["storage"] in pool.storages]
+    members += [entry for entry in api_cluster.storage_reports(world) if entry["storage"] in pool.storages]
     return {"poolid": call.get("poolid"), "members": members, **({"comment": pool.comment} if pool.comment else {})}
 
 
@@ -52,41 +54,60 @@ def create_pool(call):
 
 
 def update_pool(call):
-    pool, leave = _pool(call, "update pools failed: "), call.flag("delete")
+    """All changes of a call, or none: the file with the pools is written at its end (API2/Pool.pm, pools_move)."""
+    _pool(call, "update pools failed: ")
+    try:
+        changed = _changed(call)
+    except ApiError as error:
+        status = f"{error.status} " if error.status != ApiError("").status else ""
+        raise ApiError(f"update pools failed: {status}{error}") from error
+    call.world.cluster.pools.update(changed)
+
+
+def _changed(call):
+    """{name: Pool} of the pools after the change."""
+    name, leave = call.get("poolid"), call.flag("delete")
+    found = {each: replace(pool, vms=set(pool.vms)) for each, pool in call.world.cluster.pools.items()}
+    pool = found[name] = replace(found[name], storages=set(found[name].storages))
     pool.comment = call.get("comment", pool.comment)
     for vmid in map(int, split_list(call.get("vms", ""))):
         _check_modify(call, f"/vms/{vmid}", "VM.Allocate")
-        _leave(pool, vmid) if leave else _join(call, pool, vmid)
-    for name in split_list(call.get("storage", "")):
-        _check_modify(call, f"/storage/{name}", "Datastore.Allocate")
-        (pool.storages.discard if leave else pool.storages.add)(name)
+        _leave(pool.vms, vmid, f"VM {vmid}") if leave else _join(call, found, name, vmid)
+    for storage in split_list(call.get("storage", "")):
+        _check_modify(call, f"/storage/{storage}", "Datastore.Allocate")
+        _leave(pool.storages, storage, f"Storage '{storage}'") if leave else _add(pool.storages, storage)
+    return found
 
 
 def _check_modify(call, path, privilege):
-    """Pools give rights on their members, so only who may give these changes them (check_perm_modify)."""
-    try:
-        call.world.access.require(call.user, path, ["Permissions.Modify", privilege], any_of=True)
-    except ApiError as error:
-        raise ApiError(f"update pools failed: {error.status} {error}") from error
+    """Pools give rights on their members, so only who may give these changes them (check_perm_modify). The rights of
+    the caller are those before the call.
+    """
+    call.world.access.require(call.user, path, ["Permissions.Modify", privilege], any_of=True)
 
 
-def _leave(pool, vmid):
-    if vmid not in pool.vms:
-        raise ApiError(f"update pools failed: VM {vmid} is not a pool member")
-    pool.vms.discard(vmid)
+def _leave(members, member, shown):
+    if member not in members:
+        raise ApiError(f"{shown} is not a pool member")
+    members.discard(member)
 
 
-def _join(call, pool, vmid):
-    if vmid in pool.vms:
-        raise ApiError(f"update pools failed: VM {vmid} is already a pool member")
-    old = call.world.cluster.pool_of(vmid)
+def _add(members, storage):
+    if storage in members:
+        raise ApiError(f"Storage '{storage}' is already a pool member")
+    members.add(storage)
+
+
+def _join(call, pools_, name, vmid):
+    if vmid in pools_[name].vms:
+        raise ApiError(f"VM {vmid} is already a pool member")
+    old = next((each for each, pool in pools_.items() if vmid in pool.vms), None)
     if old is not None and not call.flag("allow-move"):
-        why = f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set"
-        raise ApiError(f"update pools failed: {why}")
+        raise ApiError(f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set")
     if old is not None:
         call.world.access.require(call.user, f"/pool/{old}", ["Pool.Allocate"])
-        call.world.cluster.pools[old].vms.discard(vmid)
-    pool.vms.add(vmid)
+        pools_[old].vms.discard(vmid)
+    pools_[name].vms.add(vmid)
 
 
 def delete_pool(call):

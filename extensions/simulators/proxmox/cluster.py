@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from . import drives
@@ -126,3 +127,13 @@ class Cluster:
 
     def pool_of(self, vmid):
         return next((name for name, pool in self.pools.items() if vmid in pool.vms), None)
+
+    def pools_of(self, path):
+        """The pools of which the VM or storage of a path is a member."""
+        found = re.fullmatch(r"/(?:vms/(\d+)|storage/([^/]+))", path)
+        if not found:
+            return []
+        vmid, storage = found.groups()
+        return [
+            name for name, pool in self.pools.items() if (vmid and int(vmid) in pool.vms) or storage in pool.storages
+        ]

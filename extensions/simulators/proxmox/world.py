@@ -39,7 +39,7 @@ class World:
         self.cluster = Cluster()
         self.storages = Storages(self.effect, self.faults.full_storages)
         self.access = Access(self.engine)
-        self.access.pool_of = self.cluster.pool_of
+        self.access.pools_of = self.cluster.pools_of
         self.tasks = Tasks(self.engine, self.faults.of_step)
         self.statistics = Statistics(self)
         #: In the recorded calls no guest was started, so a start did not create the cloud-init drive.
