@@ -103,7 +103,7 @@ class Access:
         self.groups = {}
         #: Tickets older than this moment are no longer accepted.
         self.expired_before = 0.0
-        #: A function that returns the pools of a VM or storage, by its path: rights on a pool also apply to its members.
+        #: A function that returns the pools of a VM or storage by its path: a right on a pool applies to its members.
         self.pools_of = lambda path: []
         self._engine = engine
         self._key = b"of this process"

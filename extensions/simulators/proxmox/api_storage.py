@@ -164,7 +164,9 @@ def info(call):
         raise ApiError(f"volume_size_info on '{volid}' failed - no format")
     if volume is None:
         raise ApiError(f"can't get size of '/dev/pve/{name}':   Failed to find logical volume")
-    found = {"format": volume.format, "size": volume.size, "used": volume.size, "path": storage.path_of(name)}
+    # The file of a backup is taken for an image without a format.
+    format_ = "raw" if volume.content == "backup" and storage.has_files else volume.format
+    found = {"format": format_, "size": volume.size, "used": volume.size, "path": storage.path_of(name)}
     if volume.content != "backup":
         return found
     return found | {"notes": volume.notes, "protected": int(volume.protected)}

@@ -45,14 +45,24 @@ def name_of(storage, vmid, moment, compress):
 
 
 def stored_text(config, mapped):
-    """The configuration in a backup: the present options, and a comment for each disk."""
+    """The configuration in a backup: the values in force, as the file has them before its first section (with the
+    empty line before it, vzdump_pending_flag), and a comment for each disk.
+    """
     kept = {
         key: value
         for key, value in config.current.items()
         if key not in ("lock", "parent") and not drives.is_unused(key)
     }
+    has_sections = bool(config.pending or config.deletes or config.cloudinit or config.snapshots)
     lines = [f"#qmdump#map:{slot}:drive-{slot}:{disk[2]}:{disk[1]}:\n" for slot, disk in mapped.items()]
-    return type(config)(current=kept).render() + "".join(lines)
+    return type(config)(current=kept).render() + "\n" * has_sections + "".join(lines)
+
+
+def read_config(archive, path):
+    """The configuration in a backup. Raises ApiError if its file is cut at the beginning."""
+    if archive.empty:
+        raise ApiError(f"command 'vma config {path}' failed: exit code 1")
+    return archive.config
 
 
 def backups_of(storage, node, vmid=None):
@@ -68,8 +78,6 @@ def rules_of(schema, text):
     """{keep-...: number} of a retention; empty: all are kept."""
     rules = propertystring.parse(text or "", schema.property_format("prune-backups"))
     if rules.pop("keep-all", "0") == "1":
-        if rules:
-            raise ApiError("keep-all cannot be set together with other options.")
         return {}
     return {name: int(number) for name, number in rules.items() if int(number)}
 

@@ -69,6 +69,8 @@ class Machine:
     devices: tuple = ()
     #: Whether the guest's file systems are frozen.
     frozen: bool = False
+    #: The emulator was started by vzdump to read the disks; the guest does not run.
+    only_for_backup: bool = False
 
     @property
     def config(self):
@@ -81,6 +83,13 @@ class Machine:
         for key in [key for key, value in options.items() if drives.is_unused(key) and value in used]:
             del options[key]
         self.text = config.render()
+
+    @property
+    def state(self):
+        """The state in lists: while vzdump saves a stopped VM, it looks like a running one (vzdump_busy)."""
+        if not self.running:
+            return "stopped"
+        return "running" if self.only_for_backup else self.qmp
 
     def agent_answers(self, now):
         return self.running and self.qmp == "running" and now >= self.started_at + self.guest.agent_after

@@ -196,14 +196,18 @@ def may_access(call, volid, vmid=None):
     return True
 
 
-def check_volume(call, volid, vmid=None):
-    """Check whether the caller may use an existing volume for a VM (check_volume_access in Storage.pm)."""
+def check_volume(call, volid, vmid=None, kind=None):
+    """Check whether the caller may use an existing volume for a VM (check_volume_access in Storage.pm). ``kind`` is the
+    content type that it must have.
+    """
     access, user = call.world.access, call.user
     if volid.startswith("/"):
         if not user.is_root:
             raise ApiError("Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 1.")
         return
-    kind, owner = call.world.storages.parsed(volid)
+    wanted, (kind, owner) = kind, call.world.storages.parsed(volid)
+    if wanted not in (None, kind):
+        raise ApiError(f"unable to use volume {volid} - content type needs to be '{wanted}'")
     path = f"/storage/{volid.partition(':')[0]}"
     if access.may(user, path, ["Datastore.Allocate"]) or (owner is not None and owner == vmid):
         return

@@ -50,7 +50,7 @@ def measured(world, machine, second=None):
     running = machine.running
     found = {
         "name": options.get("name", f"VM {machine.vmid}"),
-        "status": machine.qmp if running else "stopped",
+        "status": machine.state,
         "template": int(options.get("template", "0")),
         "uptime": int(second - machine.started_at) if running else 0,
         "maxcpu": reported_cpus(world, machine, options),

@@ -112,6 +112,8 @@ def _format_problem(schema, name, key, value):
     _check_object(schema, properties, values, f"{key}.", errors)
     if errors:
         return "format error\n" + "".join(f"{path}: {text}\n" for path, text in sorted(errors.items()))
+    if name == "prune-backups" and values.get("keep-all") == "1" and len(values) > 1:
+        return "keep-all cannot be set together with other options.\n"
     return _cpu_problem(schema, values) if name == "pve-vm-cpu-conf" else None
 
 

@@ -36,7 +36,7 @@ def _entry(world, machine, full):
     found |= {"vmid": machine.vmid, "status": "running" if machine.running else "stopped", "cpus": found.pop("maxcpu")}
     if full:
         # Only then, each emulator is queried.
-        found["qmpstatus"] = machine.qmp if machine.running else "stopped"
+        found["qmpstatus"] = machine.state
     if not found["template"]:
         del found["template"]
     return found | {key: options[key] for key in ("lock", "tags") if key in options}

@@ -80,6 +80,10 @@ def _start_found(call, machine):
     if config.current.get("template") == "1":
         raise ApiError("you can't start a vm if it's a template")
     suspended = config.current.get("lock") == "suspended"
+    if machine.running and config.current.get("lock") == "backup":
+        # The guest starts in the emulator of the backup, and runs on after it (vm_start in QemuServer.pm).
+        yield from _resumed(world, machine)
+        return
     if not call.flag("skiplock"):
         check_lock(config, "suspended")
     if machine.running:
@@ -102,11 +106,17 @@ def _start_found(call, machine):
 
 def begin(world, machine):
     """Set the state of a VM after its emulator has started."""
-    machine.running, machine.qmp = True, "running"
+    machine.running, machine.qmp, machine.only_for_backup = True, "running", False
     machine.started_at = world.now
     machine.pid = 10_000 + machine.vmid
     machine.starts += 1
     world.effect(machine.vmid, "QEMU START")
+
+
+def begin_for_backup(world, machine):
+    """Start the emulator of a stopped VM to read its disks, without the guest."""
+    begin(world, machine)
+    machine.qmp, machine.only_for_backup = "prelaunch", True
 
 
 def forget_suspension(world, machine):
@@ -197,7 +207,7 @@ def _check_volumes(world, machine):
 
 def end(world, machine):
     """Set the state of a VM after its emulator has ended, and apply its pending changes."""
-    machine.running = False
+    machine.running = machine.only_for_backup = False
     machine.pid = 0
     machine.devices = ()
     vm_apply.apply_cold(world, machine)
@@ -334,7 +344,7 @@ def suspend(call):
 
     def work(_task):
         yield call.world.timing.pause
-        check_lock(machine.config)
+        check_lock(machine.config, "backup")
         machine.qmp = "paused"
         call.world.effect(machine.vmid, "QMP stop")
 
@@ -377,14 +387,28 @@ def resume(call):
     machine = _running_machine(call)
 
     def work(_task):
-        yield call.world.timing.pause
-        # A sleeping guest is woken up, and one that has shut down is reset (vm_resume in RunState.pm).
-        words = {"suspended": "system_wakeup", "shutdown": "system_reset", "running": ""}
-        if machine.qmp != "running":
-            machine.qmp, word = "running", words.get(machine.qmp, "cont")
-            call.world.effect(machine.vmid, f"QMP {word}")
+        if not call.flag("skiplock"):
+            check_lock(machine.config, "backup")
+        yield from _resumed(call.world, machine)
 
     return call.locked_task("qmresume", work)
+
+
+def _resumed(world, machine):
+    yield world.timing.pause
+    cont(world, machine)
+
+
+def cont(world, machine):
+    """Let the guest run on, or start it in the emulator of a backup. A sleeping guest is woken up, and one that has
+    shut down is reset (vm_resume in RunState.pm).
+    """
+    words = {"suspended": "system_wakeup", "shutdown": "system_reset"}
+    if machine.only_for_backup:
+        machine.started_at, machine.only_for_backup = world.now, False
+    if machine.qmp != "running":
+        machine.qmp, word = "running", words.get(machine.qmp, "cont")
+        world.effect(machine.vmid, f"QMP {word}")
 
 
 def current(call):
@@ -394,7 +418,7 @@ def current(call):
         **statistics.measured(world, machine),
         "vmid": machine.vmid,
         "status": "running" if machine.running else "stopped",
-        "qmpstatus": machine.qmp if machine.running else "stopped",
+        "qmpstatus": machine.state,
         "cpus": statistics.reported_cpus(world, machine, options),
         "ha": {"managed": int(machine.ha)},
     }

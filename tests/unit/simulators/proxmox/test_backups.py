@@ -86,9 +86,24 @@ def test_vm_of_another_node_is_left_out_in_silence(gateway):
 def test_stopped_vm_looks_running_while_it_is_backed_up(gateway):
     answer = gateway.call("POST", "/nodes/pve2/vzdump", {"vmid": 101, "storage": "backups"})
     current = gateway.call("GET", "/nodes/pve2/qemu/101/status/current").data
-    assert (current["status"], current["qmpstatus"], current["lock"]) == ("running", "prelaunch", "backup")
+    assert (current["status"], current["qmpstatus"], current["lock"]) == ("running", "running", "backup")
+    assert gateway.call("DELETE", "/nodes/pve2/qemu/101").reason == "VM 101 is running - destroy failed"
     assert gateway.finished(answer.data).exitstatus == "OK"
     assert gateway.call("GET", "/nodes/pve2/qemu/101/status/current").data["status"] == "stopped"
+
+
+def test_guest_that_is_started_during_its_backup_runs_on(gateway):
+    answer = gateway.call("POST", "/nodes/pve2/vzdump", {"vmid": 101, "storage": "backups"})
+    started = gateway.call("POST", "/nodes/pve2/qemu/101/status/start").data
+    assert gateway.finished(started).exitstatus == "OK"
+    assert gateway.finished(answer.data).exitstatus == "OK"
+    assert gateway.world.cluster.machines[101].state == "running"
+
+
+def test_bandwidth_limit_makes_a_job_slow(gateway):
+    answer = gateway.call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups", "bwlimit": 32 * 1024})
+    gateway.world.engine.advance(1000)
+    assert gateway.world.tasks.get(answer.data).ended is None
 
 
 @pytest.mark.parametrize(
@@ -117,6 +132,35 @@ def test_mode_stop_shuts_the_guest_down_and_starts_it_again(gateway):
     assert (machine.running, machine.starts, len(listed(gateway))) == (True, 1, 1)
 
 
+def defaults(gateway, user=None, **params):
+    extra = {} if user is None else {"user": user}
+    return gateway.call("GET", "/nodes/pve1/vzdump/defaults", params, **extra)
+
+
+def test_who_may_back_up_reads_the_retention_of_a_storage(gateway):
+    gateway.world.storages.get("backups").prune = "keep-daily=7,keep-last=2"
+    alice = User("alice@pve")
+    gateway.world.access.accounts["alice@pve"] = Account("x")
+    gateway.world.access.allow("/storage/backups", "alice@pve", "PVEDatastoreUser")
+    found = defaults(gateway, alice, storage="backups").data
+    assert (found["prune-backups"], found["storage"]) == ("keep-daily=7,keep-last=2", "backups")
+    assert "dumpdir" not in found
+    refused = "Permission check failed (/storage/pbs, Datastore.Audit|Datastore.AllocateSpace)"
+    assert defaults(gateway, alice, storage="pbs").reason == refused
+    assert gateway.call("GET", "/storage/backups", user=alice).status == 403
+    assert defaults(gateway, storage="pbs").data["prune-backups"] == "keep-all=1"
+
+
+def test_protected_backup_is_not_limited_by_the_retention(gateway):
+    vzdump(gateway)
+    limited = {"prune_backups": "keep-last=1"}
+    assert vzdump(gateway, **limited).exitstatus == "job errors"
+    gateway.world.engine.advance(5)
+    assert vzdump(gateway, protected=1, **limited).exitstatus == "OK"
+    gateway.world.engine.advance(5)
+    assert vzdump(gateway, **{"prune_backups": "keep-all=1"}).exitstatus == "OK"
+
+
 @pytest.mark.parametrize("step", [0, 1, 2])
 def test_failed_or_killed_backup_leaves_no_file_no_lock_and_no_frozen_guest(gateway, step):
     gateway.world.faults.task("vzdump", "write error", step=step)
@@ -124,7 +168,7 @@ def test_failed_or_killed_backup_leaves_no_file_no_lock_and_no_frozen_guest(gate
     upid = gateway.call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups"}).data
     gateway.world.engine.advance(step * 0.5)
     gateway.call("DELETE", f"/nodes/pve1/tasks/{upid}")
-    assert gateway.finished(upid).exitstatus == "interrupted by signal"
+    assert gateway.finished(upid).exitstatus == "job errors"
     assert listed(gateway) == []
     assert "lock" not in config(gateway, 100)
 
