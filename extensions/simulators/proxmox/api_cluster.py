@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from . import api_storage, privileges, propertystring, schema, statistics
+from . import api_storage, option_rights, propertystring, schema, statistics
 from .errors import ParameterError
 
 
@@ -240,7 +240,7 @@ def bridges(call):
         {"iface": name, **_bridge(cluster, name)}
         for name in cluster.bridges.get(call.node, ())
         if kind in (None, "bridge", "any_bridge", "any_local_bridge", "include_sdn")
-        and privileges.sees_bridge(call, name)
+        and option_rights.sees_bridge(call, name)
     ]
 
 

@@ -138,11 +138,7 @@ def create(call):
     volid = f"{storage.id}:{name}"
     storages.parsed(volid)
     storage.check_format(format_)
-    if storage.get(call.node, name):
-        # For directories, the text is ASSUMED.
-        lvm = f'Logical Volume "{name}" already exists in volume group "pve"'
-        there = f"disk image '{storage.path}/images/{name}' already exists"
-        raise ApiError(there if storage.has_files else f"lvcreate 'pve/{name}' error:   {lvm}")
+    storage.check_free(call.node, name)
     size = storage.rounded(int(number) * {"": KIB, "M": MIB, "G": GIB}[unit])
     storage.volumes[storage.key(call.node, name)] = Volume(size, format_, vmid=vmid)
     call.world.effect(vmid, f"ALLOC {volid} {size // KIB}K fmt={format_}")

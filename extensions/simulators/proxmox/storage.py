@@ -126,6 +126,15 @@ class Storage:
         """The formats of disks; the first is the default."""
         return ("raw", "qcow2", "vmdk") if self.has_files else ("raw",)
 
+    def check_free(self, node, name):
+        """Raise ApiError if a volume with this name exists (alloc_image of the plugins)."""
+        if self.get(node, name) is None:
+            return
+        if self.has_files:
+            raise ApiError(f"disk image '{self.path_of(name)}' already exists")
+        lvm = f'Logical Volume "{name}" already exists in volume group "pve"'
+        raise ApiError(f"lvcreate 'pve/{name}' error:   {lvm}")
+
     def can_link(self, name, snapshot=None):
         """Whether a linked clone of a volume is possible: of bases, and on LVM-thin also of snapshots."""
         return self.naive or "base-" in name or (snapshot is not None and self.type == "lvmthin")
@@ -235,6 +244,8 @@ class Storages:
             stored_as = format or self.default_format(storage_id, kind)
         storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
+        # Only the name of a cloud-init drive is fixed; others get a free one.
+        storage.check_free(node, name)
         stands_on = None if storage.naive else base
         size = storage.rounded(size)
         storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on, base)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import drives, privileges, propertystring, vm_read
+from . import drives, option_rights, privileges, propertystring, vm_read
 from .cluster import Machine
 from .config import Config
 from .errors import ApiError
@@ -55,7 +55,7 @@ def _found(call, machine):
         raise ApiError("cannot clone TPM state while VM is running")
     copies = _copies(call, machine, options, full)
     _check_target(call, machine, copies, full)
-    privileges.check_devices(call, options)
+    option_rights.check_copied(call, options)
     taken = call.world.cluster.taken_by(call.number("newid"))
     if taken and taken[1] == call.node:
         raise ApiError(f"unable to create VM {call.number('newid')}: config file already exists")

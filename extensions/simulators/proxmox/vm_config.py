@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from . import drives, privileges, statistics, vm_apply, vm_drives, vm_hotplug, vm_options, vm_power
+from . import drives, option_rights, privileges, statistics, vm_apply, vm_drives, vm_hotplug, vm_options, vm_power
 from .config import digest
 from .errors import ApiError, ParameterError
 from .world import check_lock
@@ -72,9 +73,11 @@ def _asked(call):
             raise ParameterError(revert=f"you can't use '-delete {key}' and -revert {key}' at the same time")
     vm_options.check_ssh_keys(options)
     options = vm_options.cdrom_as_drive(options)
-    if not call.user.is_root:
-        _check_rights(call, options, deletes)
+    option_rights.check_names(call, call.vmid, {*options, *deletes})
     vm_drives.check_access(call, options)
+    for key, value in sorted(options.items()):
+        if re.fullmatch(r"net\d+", key):
+            option_rights.check_bridge(call, key, value)
     return _Change(options, deletes, reverts, call.flag("force"))
 
 
@@ -84,19 +87,6 @@ def _known(call, parameter):
         if call.world.schema.option(key) is None and key not in ("lock", "vmstate", "parent", "snaptime"):
             raise ParameterError.of({parameter: f"unknown option '{key}'"})
     return keys
-
-
-def _check_rights(call, options, deletes):
-    machine = call.machine_or_none()
-    old = machine.config.current if machine else {}
-    for key, value in sorted(options.items()):
-        privileges.check_option(call, call.vmid, key, value, old.get(key))
-        if key.startswith("net") and key[3:].isdigit():
-            privileges.check_bridge(call, key, value)
-    for key in deletes:
-        privileges.check_option(call, call.vmid, key, None, old.get(key))
-        if key in old and key.startswith("net") and key[3:].isdigit():
-            privileges.check_bridge(call, key, old[key])
 
 
 def _check_found(call, machine):
@@ -115,6 +105,7 @@ def _now(call, change):
     if not call.world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
     config = machine.config
+    option_rights.check_changed(call, config.next_start(), change.options, change.deletes)
     vm_options.check_types(call.world.schema, change.options)
     vm_options.check_machine(change.options)
     _check_memory(config, change.options)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import drives, privileges, vm_drives, vm_options, vm_power, vm_restore
+from . import drives, option_rights, privileges, vm_drives, vm_options, vm_power, vm_restore
 from .cluster import Machine
 from .config import Config
 from .errors import ApiError, Forbidden
@@ -19,23 +19,24 @@ def create(call):
         if ":" not in call.get("archive"):
             privileges.check_volume(call, "/" + call.get("archive"))
         return vm_restore.restore(call, vm_restore.overrides(call))
-    _check_right(call, pool)
-    options = _stored(call)
-    vm_options.check_ssh_keys(options)
-    if not call.user.is_root:
-        _check_options(call, options, pool)
-    vm_drives.check_access(call, options, call.get("storage"), is_new=True)
+    vm_options.check_ssh_keys(call.params)
     if not world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
+    _check_right(call, pool)
+    options = _stored(call)
+    if call.flag("start"):
+        privileges.check_vm(call, vmid, ["VM.PowerMgmt"], pool=pool)
+    vm_drives.check_access(call, options, call.get("storage"), is_new=True)
+    option_rights.check_new(call, options, pool)
     yield from world.flock(vmid).holding(_reserve(call), world.timing.flock_create)
-    if pool:
-        world.cluster.pools[pool].vms.add(vmid)
     return call.task("qmcreate", lambda task: _work(call, task, options))
 
 
 def _check_right(call, pool):
     access, user = call.world.access, call.user
     privileges.check_pool(call, pool)
+    if "storage" in call.params:
+        privileges.check_space(call, call.get("storage"))
     allowed = access.may(user, f"/vms/{call.vmid}", ["VM.Allocate"])
     if not allowed and not (pool and access.may(user, f"/pool/{pool}", ["VM.Allocate"])):
         raise Forbidden
@@ -52,18 +53,6 @@ def _stored(call):
         key: value if drives.is_drive(key) else vm_options.normalised(call.world, key, value)
         for key, value in options.items()
     }
-
-
-def _check_options(call, options, pool):
-    """Check privileges on the VM's path or, before it exists, on its pool."""
-    for key, value in sorted(options.items()):
-        try:
-            privileges.check_option(call, call.vmid, key, value)
-        except Forbidden:
-            if not pool or not call.world.access.may(call.user, f"/pool/{pool}", ["VM.Allocate"]):
-                raise
-        if key.startswith("net") and key[3:].isdigit():
-            privileges.check_bridge(call, key, value)
 
 
 def _reserve(call):
@@ -85,8 +74,6 @@ def _work(call, task, options):
         for volid in made:
             world.storages.free(volid, call.node)
         world.cluster.machines.pop(vmid, None)
-        for pool in world.cluster.pools.values():
-            pool.vms.discard(vmid)
         raise ApiError(f"unable to create VM {vmid} - {error}") from error
     if call.flag("start"):
         # The start is another task; the result of the creation does not depend on it.
@@ -111,6 +98,9 @@ def _fill(call, task, options, made):
             yield world.timing.create_disk
     _add_defaults(world, task, stored)
     call.machine().write(Config(current=stored))
+    # Until here the rights on the pool do not hold for the VM.
+    if call.get("pool"):
+        world.cluster.pools[call.get("pool")].vms.add(call.vmid)
 
 
 def _add_defaults(world, task, options):

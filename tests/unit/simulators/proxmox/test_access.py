@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import worlds
+from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import ADMINISTRATOR, Account, Token, User
 from simulators.proxmox.gateway import Gateway, Request
 
+NEW = "/nodes/pve1/qemu"
 VM1 = "/nodes/pve1/qemu/100"
 ALICE, BOT = User("alice@pve"), User("alice@pve", "bot")
 
@@ -151,6 +152,20 @@ def test_single_options_need_single_rights(world, gateway):
     ("lacks", "method", "path", "params", "reason"),
     [
         ("VM.Config.CDROM", "PUT", f"{VM1}/config", {"ide0": "local-lvm:cloudinit"}, "/vms/100, VM.Config.CDROM"),
+        (
+            "VM.Config.Cloudinit",
+            "PUT",
+            f"{VM1}/config",
+            {"ide0": "local-lvm:cloudinit"},
+            "/vms/100, VM.Config.Cloudinit",
+        ),
+        ("VM.Config.CDROM", "PUT", f"{VM1}/config", {"ide2": "none,media=cdrom"}, "/vms/100, VM.Config.CDROM"),
+        ("VM.Config.CDROM", "PUT", f"{VM1}/config", {"delete": "ide2"}, None),
+        ("VM.Config.Cloudinit", "POST", NEW, {"vmid": 140, "ide2": "local-lvm:cloudinit"}, None),
+        ("VM.Config.CDROM", "POST", NEW, {"vmid": 140, "ide2": "none,media=cdrom"}, None),
+        ("VM.Config.Disk", "POST", NEW, {"vmid": 140, "scsi0": "local-lvm:1"}, None),
+        ("VM.PowerMgmt", "POST", NEW, {"vmid": 143, "start": 1}, "/vms/143, VM.PowerMgmt"),
+        ("VM.PowerMgmt", "POST", NEW, {"vmid": 143}, None),
         ("Datastore.AllocateSpace", "PUT", f"{VM1}/config", {"ide0": "local-lvm:cloudinit"}, None),
         ("VM.Config.Disk", "PUT", f"{VM1}/config", {"ide0": "local-lvm:cloudinit"}, None),
         ("SDN.Use", "PUT", f"{VM1}/config", {"delete": "net0"}, "/sdn/zones/localnetwork/vmbr0, SDN.Use"),
@@ -165,11 +180,29 @@ def test_single_options_need_single_rights(world, gateway):
     ],
 )
 def test_one_missing_privilege_as_recorded(world, gateway, lacks, method, path, params, reason):
-    """Recorded as one_missing."""
+    """Recorded as one_missing and cloud_init_rights."""
     world.access.roles["Most"] = world.access.roles[ADMINISTRATOR] - {lacks}
     world.access.allow("/", "alice@pve", "Most")
     answer = gateway.call(method, path, params, ALICE)
     assert answer.reason == (f"Permission check failed ({reason})" if reason else "OK")
+
+
+def test_creation_in_a_pool_needs_the_same_privileges_there(world, gateway):
+    world.access.roles["Allocate"] = frozenset({"VM.Allocate"})
+    world.access.allow("/pool/prod", "alice@pve", "Allocate")
+    refused = gateway.call("POST", NEW, {"vmid": 200, "pool": "prod", "memory": 512}, ALICE)
+    assert refused.reason == "Permission check failed (/vms/200, VM.Config.Memory)"
+    assert gateway.call("POST", NEW, {"vmid": 200, "pool": "prod"}, ALICE).status == 200
+
+
+def test_lock_is_reported_before_a_missing_privilege_on_a_drive(world, gateway):
+    world.access.roles["Few"] = frozenset({"VM.Config.Options", "Datastore.AllocateSpace"})
+    world.access.allow("/", "alice@pve", "Few")
+    behind.edit(world, 100, lock="backup")
+    answers = [
+        gateway.call("PUT", f"{VM1}/config", change, ALICE).reason for change in ({"delete": "scsi0"}, {"memory": 1024})
+    ]
+    assert answers == ["VM is locked (backup)", "Permission check failed (/vms/100, VM.Config.Memory)"]
 
 
 def test_only_bridges_with_a_privilege_are_listed(world, gateway):
