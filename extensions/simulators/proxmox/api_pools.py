@@ -59,8 +59,7 @@ def update_pool(call):
     try:
         changed = _changed(call)
     except ApiError as error:
-        status = f"{error.status} " if error.status != ApiError("").status else ""
-        raise ApiError(f"update pools failed: {status}{error}") from error
+        raise ApiError(f"update pools failed: {error}") from error
     call.world.cluster.pools.update(changed)
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from . import drives, propertystring
+from .config import Config
 from .errors import ApiError
 from .storage import PBS, owner_of_backup
 
@@ -63,6 +64,12 @@ def read_config(archive, path):
     if archive.empty:
         raise ApiError(f"command 'vma config {path}' failed: exit code 1")
     return archive.config
+
+
+def restored_config(archive):
+    """The Config that a restore begins with; without options if it cannot be read."""
+    lines = [line for line in archive.config.splitlines() if not line.startswith("#qmdump#")]
+    return Config() if archive.empty else Config.parse("\n".join(lines))
 
 
 def backups_of(storage, node, vmid=None):

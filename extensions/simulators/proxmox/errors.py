@@ -38,6 +38,10 @@ class Forbidden(ApiError):
     def __init__(self, what=None):
         super().__init__("Permission check failed" + (f" ({what})" if what else ""), 403)
 
+    def __str__(self):
+        """As in the end of a task, or within another error."""
+        return f"403 {self.message}"
+
 
 class LockTimeout(ApiError):
     """Somebody else holds a lock file for too long."""

@@ -30,6 +30,7 @@ class Timing:
     delete_snapshot: float = 2.0
     backup_begin: float = 0.5
     backup_per_gib: float = 0.5
+    restore_per_gib: float = 0.5
     migrate: float = 3.0
     start: float = 1.0
     stop: float = 0.5

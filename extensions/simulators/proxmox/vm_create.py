@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from . import drives, option_rights, privileges, vm_drives, vm_options, vm_power, vm_restore
-from .cluster import Machine
+from . import drives, option_rights, privileges, vm_drives, vm_options, vm_power, vm_reserve, vm_restore
 from .config import Config
 from .errors import ApiError, Forbidden
 
@@ -16,9 +15,7 @@ _NOT_STORED = {"start", "force", "storage", "pool", "archive", "unique", "bwlimi
 def create(call):
     world, vmid, pool = call.world, call.vmid, call.get("pool")
     if "archive" in call.params:
-        if ":" not in call.get("archive"):
-            privileges.check_volume(call, "/" + call.get("archive"))
-        return vm_restore.restore(call, vm_restore.overrides(call))
+        return (yield from vm_restore.restore(call, vm_restore.overrides(call)))
     vm_options.check_ssh_keys(call.params)
     if not world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
@@ -28,7 +25,7 @@ def create(call):
         privileges.check_vm(call, vmid, ["VM.PowerMgmt"], pool=pool)
     vm_drives.check_access(call, options, call.get("storage"), is_new=True)
     option_rights.check_new(call, options, pool)
-    yield from world.flock(vmid).holding(_reserve(call), world.timing.flock_create)
+    yield from vm_reserve.reserve(call, f"unable to create VM {vmid} -")
     return call.task("qmcreate", lambda task: _work(call, task, options))
 
 
@@ -53,16 +50,6 @@ def _stored(call):
         key: value if drives.is_drive(key) else vm_options.normalised(call.world, key, value)
         for key, value in options.items()
     }
-
-
-def _reserve(call):
-    """Reserve the VMID: from here on the VM exists and is locked."""
-    cluster, vmid = call.world.cluster, call.vmid
-    taken = cluster.taken_by(vmid)
-    if taken:
-        raise ApiError(f"unable to create VM {vmid} - {taken[0]} {vmid} already exists on node '{taken[1]}'")
-    cluster.machines[vmid] = Machine(vmid, call.node, "lock: create\n", guest=call.world.new_guest())
-    yield from ()  # Takes no time.
 
 
 def _work(call, task, options):

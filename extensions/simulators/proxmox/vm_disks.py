@@ -126,14 +126,15 @@ def template(call):
 
     def work(_task):
         yield call.world.timing.template
-        _make_base(call.world, machine, call.get("disk"))
+        make_base(call.world, machine, call.get("disk"))
 
     if call.world.schema.version < (7, 1):
         return call.world.flock(call.vmid).holding(work(None), call.world.timing.flock)
     return call.locked_task("qmtemplate", work)
 
 
-def _make_base(world, machine, only):
+def make_base(world, machine, only=None):
+    """Convert a VM to a template, or only one of its disks to a base volume."""
     config = machine.config
     config.current["template"] = "1"
     for key, volid in vm_drives.owned_volumes(world.schema, config.current):

@@ -26,6 +26,8 @@ DECISIVE = ("not replayed", "no answer", "status", "errors", "data", "task")
 KINDS = (*DECISIVE, "texts", "statistics")
 #: Seconds that a change outside the API takes.
 _CHANGE = 5
+#: Durations of the recorded server that a scenario needs: its restores took up to 40 s.
+_TIMING = {"restore_busy": {"restore_per_gib": 38.0}}
 #: In a path or parameter: the N-th oldest backup of a VM in a storage at this moment; negative: from the newest.
 _BACKUP = re.compile(r"\{backup (\S+) (\d+) (-?\d+)\}")
 
@@ -60,7 +62,7 @@ class Scenario:
         self._fixture = about["fixture"]
         self._plain = Plain(about["normalisation"])
         self._recorded = recorded
-        self.world = fixture.world(self._fixture)
+        self.world = fixture.world({**self._fixture, "timing": _TIMING.get(recorded["name"], {})})
         if "web" in recorded:
             self.world.web = fixture.web(recorded["web"]["port"], recorded["web"]["files"])
         self._gateway = Gateway(self.world)

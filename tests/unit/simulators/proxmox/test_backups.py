@@ -9,6 +9,7 @@ import pytest
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
+from simulators.proxmox.cluster import Pool
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans, violations
 
@@ -297,7 +298,7 @@ def test_restore_attaches_what_others_have_left_with_its_number(gateway):
 def test_failed_restore_to_a_free_number_leaves_a_vm_without_name(gateway):
     vzdump(gateway)
     gateway.world.faults.task("qmrestore", "no space left", step=1)
-    assert restore(gateway, listed(gateway)[0]["volid"]) == "no space left"
+    assert restore(gateway, listed(gateway)[0]["volid"]).endswith("failed: no space left")
     assert {key: value for key, value in config(gateway, 200).items() if key != "digest"} == {"memory": "128"}
     gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
 
@@ -321,8 +322,99 @@ def test_wrong_restores(gateway):
         "volume 'backups:backup/vzdump-qemu-1-x.vma' does not exist"
     )
     assert "only compatible with backup images" in restore(gateway, archive, **{"live-restore": 1})
-    assert restore(gateway, archive, storage="isos") == "Content type 'images' is not available on storage 'isos'"
     gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
+    no_images = "failed: Content type 'images' is not available on storage 'isos'"
+    assert restore(gateway, archive, storage="isos").endswith(no_images)
+    assert set(config(gateway, 200)) == {"digest"}
+    gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
+
+
+def test_running_restore_holds_the_lock_file_and_shows_no_lock(gateway):
+    vzdump(gateway)
+    archive = listed(gateway)[0]["volid"]
+    gateway.world.timing.restore_per_gib = 10
+    first = gateway.call("POST", "/nodes/pve1/qemu", {"vmid": 200, "archive": archive})
+    assert {**config(gateway, 200), "digest": ""} == {"memory": "128", "digest": ""}
+    assert restore(gateway, archive) == (
+        "unable to restore VM 200 - can't lock file '/var/lock/qemu-server/lock-200.conf' - got timeout"
+    )
+    started = gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/200/status/start").data)
+    assert started.exitstatus == "can't lock file '/var/lock/qemu-server/lock-200.conf' - got timeout"
+    running = gateway.call("GET", "/nodes/pve1/tasks", {"source": "active", "vmid": 200}).data
+    assert [(task["type"], task["id"]) for task in running] == [("qmrestore", "200")]
+    gateway.call("DELETE", f"/nodes/pve1/tasks/{first.data}")
+    assert gateway.finished(first.data).exitstatus.endswith("failed: interrupted by signal")
+    assert {**config(gateway, 200), "digest": ""} == {"memory": "128", "digest": ""}
+    gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [({"protection": "1"}, "- protection mode enabled"), ({}, "vm is running")], ids=str
+)
+def test_overwriting_a_running_or_protected_vm_fails_in_the_task(gateway, option, text):
+    vzdump(gateway)
+    behind.edit(gateway.world, 100, **option)
+    before = config(gateway, 100)
+    assert restore(gateway, listed(gateway)[0]["volid"], vmid=100, force=1) == f"unable to restore VM 100 - {text}"
+    assert config(gateway, 100) == before
+
+
+def test_right_on_any_pool_is_enough_to_overwrite_any_vm(gateway):
+    world = gateway.world
+    vzdump(gateway)
+    archive = listed(gateway)[0]["volid"]
+    behind.power(world, 100, on=False)
+    alice = User("alice@pve")
+    world.access.accounts[alice.userid] = Account("x")
+    world.access.roles["Restore"] = frozenset({"VM.Allocate", "VM.Backup", "Datastore.AllocateSpace", "SDN.Use"})
+    for path in ("/pool/prod", "/storage", "/sdn"):
+        world.access.allow(path, alice.userid, "Restore")
+    world.access.allow("/vms/100", alice.userid, "PVEAuditor")
+    backup = {"archive": archive, "vmid": 101, "node": "pve2", "user": alice, "force": 1, "unique": 1}
+    world.access.allow("/vms/100", alice.userid, "Restore")
+    assert restore(gateway, **backup) == "Permission check failed"
+    assert restore(gateway, **backup, pool="prod") == "OK"
+    assert world.cluster.pools["prod"].vms == {101}
+
+
+def test_overwritten_vm_stays_in_its_pool(gateway):
+    vzdump(gateway)
+    behind.power(gateway.world, 100, on=False)
+    gateway.world.cluster.pools["lab"] = Pool(vms={100})
+    for extra in ({}, {"pool": "prod"}):
+        assert restore(gateway, listed(gateway)[0]["volid"], vmid=100, force=1, **extra) == "OK"
+    assert (gateway.world.cluster.pools["lab"].vms, gateway.world.cluster.pools["prod"].vms) == ({100}, set())
+
+
+@pytest.mark.parametrize(
+    ("lacks", "extra", "reason"),
+    [
+        ("VM.PowerMgmt", {"start": 1}, "(/vms/200, VM.PowerMgmt)"),
+        ("VM.Config.Options", {"name": "x"}, "(/vms/200, VM.Config.Options)"),
+        ("VM.Config.Network", {"net0": "virtio"}, "(/vms/200, VM.Config.Network)"),
+        ("SDN.Use", {}, "403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)"),
+        ("Datastore.AllocateSpace", {}, "403 Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"),
+    ],
+)
+def test_restore_needs_the_privileges_of_what_it_sets(gateway, lacks, extra, reason):
+    vzdump(gateway)
+    access, alice = gateway.world.access, User("alice@pve")
+    access.accounts[alice.userid] = Account("x")
+    access.roles["Most"] = access.roles["Administrator"] - {lacks}
+    access.allow("/", alice.userid, "Most")
+    access.allow("/storage/backups", alice.userid, "Administrator")
+    assert restore(gateway, listed(gateway)[0]["volid"], user=alice, **extra).endswith(reason)
+    if 200 in gateway.world.cluster.machines:
+        gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
+
+
+def test_disabled_storage_shows_when_the_old_disks_are_gone(gateway):
+    vzdump(gateway)
+    behind.power(gateway.world, 100, on=False)
+    ended = restore(gateway, listed(gateway)[0]["volid"], vmid=100, force=1, storage="off")
+    assert ended.endswith("failed: storage 'off' is disabled")
+    assert {**config(gateway, 100), "digest": ""} == {"memory": "128", "digest": ""}
+    assert "local-lvm:vm-100-disk-0" not in gateway.world.storages.owned_by(100, "pve1")
 
 
 def test_proxmox_backup_server_has_names_of_its_own(gateway):
