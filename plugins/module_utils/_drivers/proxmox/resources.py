@@ -142,8 +142,10 @@ class Resources:
             ) from error
         return sorted(entry["volid"] for entry in found)
 
-    def has_vm_named(self, name):
-        return any(entry.get("name") == name for entry in self._all() if "vmid" in entry)
+    def may_have_vm_named(self, name):
+        """Whether a VM has this name, or was so new or empty at the last report that its name is not known."""
+        entries = (entry for entry in self._all() if "vmid" in entry)
+        return any(entry.get("name") in (name, None, f"VM {entry['vmid']}") for entry in entries)
 
     @cached_property
     def next_vmid(self):

@@ -55,7 +55,7 @@ def rest_of(driver, vm, backup):
     The rest has neither a name nor a record, so only the record of the copy shows that it is ours.
     """
     name = copy_name(vm.name)
-    if is_beside(driver) or not driver.resources.has_vm_named(name):
+    if is_beside(driver) or not driver.resources.may_have_vm_named(name):
         return None, None
     listed = {one.vmid: one for one in driver.list_all()}
     for copy in filter(None, (_copy_in(driver, one) for one in listed.values() if one.name == name)):
