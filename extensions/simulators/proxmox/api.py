@@ -43,6 +43,7 @@ METHODS = {
     "PUT /cluster/options": api_cluster.set_options,
     "GET /cluster/resources": api_cluster.resources,
     "GET /cluster/status": api_cluster.status,
+    "GET /cluster/ha/resources": api_cluster.ha_resources,
     "GET /cluster/tasks": api_tasks.cluster_tasks,
     "GET /cluster/mapping/pci": devices.pci_mappings,
     "GET /cluster/mapping/usb": devices.usb_mappings,

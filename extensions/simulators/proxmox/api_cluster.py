@@ -225,12 +225,29 @@ def cpu_models(call):
 
 
 def status(call):
-    world = call.world
-    found = [{"type": "cluster", "id": "cluster", "name": "simulated", "quorate": int(world.cluster.has_quorum())}]
-    return found + [
-        {"type": "node", "id": f"node/{node.name}", "name": node.name, "ip": node.ip, "online": int(node.online)}
-        for node in world.cluster.nodes.values()
+    """A node without a cluster is alone in the list, and has no quorum (list_node)."""
+    world, names = call.world, list(call.world.cluster.nodes)
+    is_alone = len(names) == 1
+    entry = {"type": "cluster", "id": "cluster", "name": "simulated", "quorate": int(world.cluster.has_quorum())}
+    return ([] if is_alone else [{**entry, "nodes": len(names), "version": 1}]) + [
+        {
+            "type": "node",
+            "id": f"node/{node.name}",
+            "name": node.name,
+            "ip": node.ip,
+            "level": "",
+            "local": int(node.name == world.local_node),
+            "nodeid": 0 if is_alone else number,
+            "online": int(node.online),
+        }
+        for number, node in enumerate(world.cluster.nodes.values(), 1)
     ]
+
+
+def ha_resources(call):
+    """What high availability manages."""
+    machines = sorted(call.world.cluster.machines.items())
+    return [{"sid": f"vm:{vmid}", "type": "vm", "state": "started"} for vmid, machine in machines if machine.ha]
 
 
 def bridges(call):

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
-from . import privileges
+from . import privileges, schema
 from .errors import ApiError, ParameterError
 from .storage import GIB, KIB, MIB, Volume
 
@@ -17,7 +18,7 @@ _MAY_SEE = ["Datastore.Audit", "Datastore.AllocateSpace"]
 def configured(call):
     world = call.world
     return [
-        {"storage": storage.id, **_described(storage)}
+        _described(storage)
         for storage in world.storages.by_id.values()
         if call.get("type") in (None, storage.type)
         and world.access.may(call.user, f"/storage/{storage.id}", _MAY_SEE, True)
@@ -28,21 +29,44 @@ def read_configured(call):
     return _described(call.world.storages.get(call.get("storage")))
 
 
+#: {type: where its volumes are}
+_PLACES = {
+    "lvmthin": {"vgname": "pve", "thinpool": "data"},
+    "lvm": {"vgname": "pve"},
+    "zfspool": {"pool": "rpool/data"},
+    "pbs": {"server": "192.0.2.9", "datastore": "backups"},
+}
+
+
 def _described(storage):
-    found = {"type": storage.type, "content": ",".join(sorted(storage.content)), "shared": int(storage.shared)}
+    """The entry of the configuration file, which has flags only if they are set."""
+    text = repr((storage.type, storage.content, storage.shared, storage.nodes, storage.disabled, storage.prune))
+    found = {
+        "storage": storage.id,
+        "type": storage.type,
+        "content": ",".join(sorted(storage.content)),
+        "digest": hashlib.sha1(text.encode()).hexdigest(),
+        **_PLACES.get(storage.type, {"path": storage.path}),
+    }
     if storage.nodes is not None:
         found["nodes"] = ",".join(sorted(storage.nodes))
-    return found | ({"disable": 1} if storage.disabled else {})
+    if storage.prune:
+        found["prune-backups"] = storage.prune
+    flags = {"shared": storage.shared, "disable": storage.disabled}
+    return found | {name: 1 for name, is_set in flags.items() if is_set}
 
 
 def on_node(call):
+    """Those that are off are left out of a list by content (storage_info in Storage.pm)."""
     world, wanted = call.world, call.get("content")
+    if "storage" in call.params:
+        _existing(call)
     return [
         {"storage": storage.id, **_with_fraction(status_of(call.world, storage, call.node))}
         for storage in world.storages.by_id.values()
         if call.get("storage") in (None, storage.id)
-        and (wanted is None or storage.content & set(wanted.split(",")))
-        and not (call.flag("enabled") and not _is_enabled(storage, call.node))
+        and (wanted is None or storage.content & set(schema.split_list(wanted)))
+        and (_is_enabled(storage, call.node) or not (wanted or call.flag("enabled")))
         and world.access.may(call.user, f"/storage/{storage.id}", _MAY_SEE, True)
     ]
 
@@ -51,9 +75,14 @@ def _with_fraction(status):
     return status | ({"used_fraction": status["used"] / status["total"]} if status["total"] else {})
 
 
+def _existing(call):
+    if call.get("storage") not in call.world.storages.by_id:
+        raise ParameterError(storage="No such storage.")
+    return call.world.storages.get(call.get("storage"))
+
+
 def status(call):
-    storage = call.world.storages.usable(call.get("storage"), call.node)
-    return status_of(call.world, storage, call.node)
+    return status_of(call.world, _existing(call), call.node)
 
 
 def used_on(world, storage, node):

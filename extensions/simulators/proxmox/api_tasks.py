@@ -59,7 +59,7 @@ class Listed(list):
 
 
 def stop_task(call):
-    task = _task(call)
+    task = call.world.tasks.get(call.get("upid"))
     if task.user != call.user.id:
         call.world.access.require(call.user, f"/nodes/{call.node}", ["Sys.Modify"])
     call.world.tasks.interrupt(task)
@@ -86,6 +86,12 @@ def _shown(task):
     if task.ended is not None:
         found |= {"endtime": int(task.ended), "status": task.exitstatus}
     return found
+
+
+def _running(task):
+    """A running task as the file of active tasks has it: with the token in the name of the user (task_stopped)."""
+    entry = {key: value for key, value in _shown(task).items() if key != "tokenid"}
+    return entry | {"user": task.user, "saved": "0", "status": "RUNNING"}
 
 
 def _user(task):
@@ -142,5 +148,5 @@ def node_tasks(call):
     if source != "all":
         tasks = [task for task in tasks if (task.ended is None) == (source == "active")]
     start, limit = call.number("start", 0), call.number("limit", 50)
-    shown = [_shown(task) | ({} if task.ended else {"status": "RUNNING"}) for task in reversed(tasks)]
+    shown = [_shown(task) if task.ended else _running(task) for task in reversed(tasks)]
     return Listed(shown[start : start + limit], len(shown))

@@ -31,6 +31,7 @@ def world(given, clock=None, version=(9, 2)):
         node = Node(name, **{"ip": f"192.0.2.{number}"} | {key: values[key] for key in _GIVEN & set(values)})
         made.cluster.nodes[name] = node
         made.cluster.bridges[name] = tuple(given.get("bridges", ()))
+    made.cluster.bridges_without_port = _without_port(given.get("bridges", ()))
     for name, values in given.get("storages", {}).items():
         made.storages.add(_storage(name, values))
     _add_volumes(made, given.get("volumes", {}))
@@ -47,6 +48,11 @@ def world(given, clock=None, version=(9, 2)):
     made.timing = Timing(**{"statistics": 0.0, **given.get("timing", {})})
     made.statistics.renew()
     return made
+
+
+def _without_port(bridges):
+    """Bridges may be names, or {name: {ports}}."""
+    return {name for name in bridges if isinstance(bridges, dict) and bridges[name].get("ports") == ""}
 
 
 def _storage(name, values):

@@ -253,6 +253,18 @@ class Storages:
         self._effect(vmid, f"ALLOC {volid} {-(-size // KIB)}K fmt={stored_as}")
         return volid
 
+    def format_of_copy(self, task, storage_id, source, asked=None):
+        """The format of a copy of the volume ``source``: the requested one, else its own, else what is possible
+        (resolve_dst_disk_format in QemuServer.pm).
+        """
+        supported = self.get(storage_id).formats
+        if asked and asked not in supported:
+            default = supported[0]
+            task.say(
+                f"format '{asked}' is not supported by the target storage '{storage_id}' - using '{default}' instead"
+            )
+        return next((one for one in (asked, source.format) if one in supported), supported[0])
+
     def default_format(self, storage_id, kind="disk"):
         files = self.get(storage_id).has_files
         return "qcow2" if files and kind == "cloudinit" else "raw"

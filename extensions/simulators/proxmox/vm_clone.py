@@ -183,10 +183,8 @@ def _allocate(call, task, copy, source):
         return world.storages.allocate(storage_id, call.node, newid, source.size, "linked", base=name)
     kind = "cloudinit" if drives.is_cloudinit(copy.drive) else "disk"
     target = call.get("storage", storage_id)
-    supported, asked = world.storages.get(target).formats, call.get("format")
-    if asked and asked not in supported:
-        task.say(f"format '{asked}' is not supported by the target storage '{target}' - using 'raw' instead")
-    stored_as = next((one for one in (asked, source.format) if one in supported), "raw") if kind == "disk" else None
+    format_ = world.storages.format_of_copy(task, target, source, call.get("format"))
+    stored_as = format_ if kind == "disk" else None
     return world.storages.allocate(target, call.node, newid, source.size, stored_as, kind)
 
 

@@ -118,7 +118,8 @@ def _now(call, change):
     _set_all(call, machine, config, change, order)
     machine.write(config.reparsed())
     if machine.running:
-        vm_hotplug.apply_live(call.world, machine)
+        changed = {*change.options, *change.deletes, *order.changed, *({"machine"} & set(config.pending))}
+        vm_hotplug.apply_live(call.world, machine, changed)
     else:
         vm_apply.apply_cold(call.world, machine)
     yield from ()  # Takes no time.
@@ -200,6 +201,7 @@ class _BootOrder:
         self._config = config
         self._devices = vm_options.boot_order(config.current)
         self._deleted = deleted
+        self._is_changed = False
 
     def leave(self, key):
         if key in self._devices and not self._deleted:
@@ -209,8 +211,13 @@ class _BootOrder:
         if self._devices and key not in self._devices and drives.is_cdrom(drive) and not drives.is_cloudinit(drive):
             self._set([*self._devices, key])
 
+    @property
+    def changed(self):
+        """The options that follow from the change of devices."""
+        return {"boot"} if self._is_changed else set()
+
     def _set(self, devices):
-        self._devices = devices
+        self._devices, self._is_changed = devices, True
         self._config.set_pending("boot", vm_options.order_text(devices))
 
 
@@ -227,8 +234,6 @@ def _set_all(call, machine, config, change, order):
         if drives.is_drive(key):
             _set_drive(call, machine, config, key, value)
             order.join(key, drives.parse(world.schema, key, value))
-        elif drives.is_unused(key):
-            config.current[key] = value
         else:
             if key == "boot":
                 vm_options.check_boot(value, {**config.next_start(), **options})

@@ -58,20 +58,21 @@ def move(call):
         return vm_reassign.reassign(call)
     machine, key, target = call.machine(), call.get("disk"), call.get("storage")
     if target is None:
-        both = "both 'storage' and 'target-vmid' missing, need to set one"
+        both = "both 'storage' and 'target-vmid' missing, either needs to be set"
         raise ParameterError.of({"target-vmid": both, "storage": both})
     config = machine.config
-    if call.get("digest") not in (None, digest(machine.text)):
-        raise ApiError("checksum mismatch (file change by other user?)")
     check_lock(config)
+    if call.get("digest") not in (None, digest(machine.text)):
+        raise ApiError("detected modified configuration - file changed by other user? Try again.")
     if key not in config.current:
         raise ApiError(f"disk '{key}' does not exist")
     drive = drives.parse(call.world.schema, key, config.current[key])
     if drives.is_cdrom(drive) and not drives.is_cloudinit(drive):
         raise ApiError("you can't move a cdrom")
     call.world.storages.for_images(target)
+    call.world.storages.usable(target, machine.node)
     _check_move(call, machine, drive, target)
-    return call.locked_task("qmmove", lambda task: _move(call, machine, key, target))
+    return call.locked_task("qmmove", lambda task: _move(call, task, machine, key, target))
 
 
 def _check_move(call, machine, drive, target):
@@ -85,12 +86,13 @@ def _check_move(call, machine, drive, target):
         raise ApiError("you can't move a disk with snapshots and delete the source")
 
 
-def _move(call, machine, key, target):
+def _move(call, task, machine, key, target):
     world = call.world
     drive = drives.parse(world.schema, key, machine.config.current[key])
     source = world.storages.existing(drive["file"], machine.node)
     kind = "cloudinit" if drives.is_cloudinit(drive) else "disk"
-    new = world.storages.allocate(target, machine.node, machine.vmid, source.size, call.get("format"), kind)
+    format_ = world.storages.format_of_copy(task, target, source, call.get("format")) if kind == "disk" else None
+    new = world.storages.allocate(target, machine.node, machine.vmid, source.size, format_, kind)
     try:
         yield world.timing.copy(source.size)
         if key == "tpmstate0" and machine.running:
@@ -99,7 +101,8 @@ def _move(call, machine, key, target):
         world.storages.free(new, machine.node)
         raise
     config = machine.config
-    config.current[key] = drives.printed(world.schema, key, {**drive, "file": new, "size": size_text(source.size)})
+    size = {} if drives.is_unused(key) else {"size": size_text(source.size)}
+    config.current[key] = drives.printed(world.schema, key, {**drive, "file": new, **size})
     if call.flag("delete") or drives.is_cloudinit(drive):
         world.storages.free(drive["file"], machine.node)
     else:

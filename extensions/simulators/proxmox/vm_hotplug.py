@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import drives, propertystring, vm_apply
+from . import bridges, drives, propertystring, vm_apply, vm_options
 from .errors import ApiError, ParameterError
 from .schema import split_list
 
@@ -32,14 +32,18 @@ class _Waits(Exception):
     """The change is only possible at the next cold start."""
 
 
-def apply_live(world, machine):
-    """Apply the changes that are possible. Those that fail at a device stay pending; ParameterError names them."""
+def apply_live(world, machine, changed):
+    """Apply the changes that are possible. Those that fail at a device stay pending; ParameterError names them.
+
+    ``changed`` are the options of this call: earlier pending changes are not tried again, unless they concern no device
+    (live_devices; vmconfig_hotplug_pending in QemuServer.pm).
+    """
     errors = {}
     config = machine.config
     features = _features(config.current.get("hotplug", "1"))
-    for key in sorted(config.deletes):
+    for key in sorted(key for key in config.deletes if key in changed):
         _try(errors, key, lambda key=key: _delete(world, machine, config, key, features))
-    for key in sorted(config.pending):
+    for key in sorted(key for key in config.pending if key in changed or _FAST.fullmatch(key)):
         _try(errors, key, lambda key=key: _set(world, machine, config, key, features))
     machine.write(config)
     if errors:
@@ -160,22 +164,20 @@ def _set_card(world, machine, key, change, features):
     old, new = (propertystring.parse(text, rules) if text else None for text in change)
     if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
         # Also without the hotplug feature, because no device is added or removed (ASSUMED).
-        _need_bridge(world, machine, new)
+        bridges.check(world, machine, new)
         _relink(world, machine, old, new)
         return
     _need("network", features)
-    _need_bridge(world, machine, new)
+    try:
+        bridges.check(world, machine, new)
+    except ApiError as error:
+        # The cause is only in the log of the node.
+        script = "network script /usr/libexec/qemu-server/pve-bridge-hotplug failed with status"
+        code = 512 if isinstance(error, bridges.NoBridge) else 65280
+        raise ApiError(f"VM {machine.vmid} qmp command 'netdev_add' failed - {script} {code}") from error
     if old:
         world.effect(machine.vmid, f"UNPLUG {key}")
     _plug(world, machine, key)
-
-
-def _need_bridge(world, machine, nic):
-    bridge = nic.get("bridge")
-    if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
-        raise ApiError(f"bridge '{bridge}' does not exist")
-    if nic.get("trunks") and bridge not in world.cluster.vlan_aware:
-        raise ApiError("vlan aware feature need to be enabled to use trunks")
 
 
 def _differs(old, new, keys):
@@ -228,4 +230,6 @@ def _need_disk_plug(key, drive, features):
 
 def _unplug_disk(world, machine, config, key, features):
     _need_disk_plug(key, drives.parse(world.schema, key, config.current[key]), features)
+    if key in vm_options.boot_devices(config.current):
+        raise ApiError(f"can't unplug bootdisk '{key}'")
     world.effect(machine.vmid, f"UNPLUG {key}")

@@ -137,6 +137,12 @@ def boot_order(options):
     return [name for name in text[len("order=") :].split(";") if name] if text.startswith("order=") else []
 
 
+def boot_devices(options):
+    """The devices from which a VM boots; in the old form of the order, that is one disk (get_bootdisks in Drive.pm)."""
+    text = options.get("boot", "")
+    return boot_order(options) if text.startswith("order=") else [options["bootdisk"]] if "bootdisk" in options else []
+
+
 def check_boot(value, options):
     for device in boot_order({"boot": value}):
         if device not in options:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import devices, drives, privileges, propertystring, statistics, vm_apply
+from . import bridges, devices, drives, privileges, propertystring, statistics, vm_apply
 from .errors import ApiError
 from .world import check_lock, not_found
 
@@ -158,18 +158,12 @@ def _check_bridges(world, machine):
     """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
-            _check_bridge(world, machine, propertystring.parse(value, world.schema.properties_of(key)))
-
-
-def _check_bridge(world, machine, nic):
-    bridge, cluster = nic.get("bridge"), world.cluster
-    if bridge and bridge not in cluster.bridges.get(machine.node, ()):
-        raise ApiError(f"bridge '{bridge}' does not exist")
-    if bridge and bridge not in cluster.vlan_aware:
-        if nic.get("trunks"):
-            raise ApiError("start failed: QEMU exited with code 1\nvlan aware feature need to be enabled to use trunks")
-        if nic.get("tag") and bridge in cluster.bridges_without_port:
-            raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
+            try:
+                bridges.check(world, machine, propertystring.parse(value, world.schema.properties_of(key)))
+            except bridges.NoBridge:
+                raise
+            except ApiError as error:
+                raise ApiError(f"start failed: QEMU exited with code 1\n{error}") from error
 
 
 def _run_hookscript(world, machine):
@@ -218,10 +212,19 @@ def stop(call):
     machine = call.machine_or_none()
     if machine and machine.ha:
         return _by_high_availability(call, "hastop", lambda: _stopped_by_cluster(call, machine, 0))
-    if call.flag("overrule-shutdown"):
-        for task in call.world.tasks.running(call.vmid, "qmshutdown"):
-            call.world.tasks.interrupt(task)
-    return call.task("qmstop", lambda task: _locked(call, _stop(call, task)))
+    return call.task("qmstop", lambda task: _overruled(call, task, _locked(call, _stop(call, task))))
+
+
+def _overruled(call, task, work):
+    """Interrupt shutdowns before a stop, as far as the caller may stop these tasks (abort_guest_tasks)."""
+    may_all = call.world.access.may(call.user, f"/nodes/{call.node}", ["Sys.Modify"])
+    running = call.world.tasks.running(call.vmid, "qmshutdown") if call.flag("overrule-shutdown") else ()
+    overruled = [one for one in running if may_all or one.user == call.user.id]
+    for one in overruled:
+        call.world.tasks.interrupt(one)
+    if overruled:
+        task.say(f"overruled qmshutdown tasks: {', '.join(one.upid for one in overruled)}")
+    yield from work
 
 
 def _stop(call, task):

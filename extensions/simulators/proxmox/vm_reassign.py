@@ -45,6 +45,9 @@ def _checked(call, key, slot):
         raise ApiError(f"Target disk key '{slot}' is already in use for VM '{target_id}'")
     if drives.is_drive(key) and drives.is_cdrom(drives.parse(call.world.schema, key, options[key])):
         raise ApiError("CD drive contents can't be moved to another VM")
+    volid = options[key].partition(",")[0]
+    if any(volid == value.partition(",")[0] for kept in source.config.snapshots.values() for value in kept.values()):
+        raise ApiError("Can't move disk used by a snapshot to another VM")
     if source.running and not drives.is_unused(key):
         raise ApiError("Cannot move disk to another VM while the source VM is running - detach first")
     return source, target
@@ -85,4 +88,7 @@ def _attach(world, task, target, slot, text):
     drive = drives.parse(world.schema, slot, text)
     config.set_pending(slot, vm_drives.made(world, target.node, target.vmid, slot, drive)[0])
     target.write(config)
-    (vm_hotplug.apply_live if target.running else vm_apply.apply_cold)(world, target)
+    if target.running:
+        vm_hotplug.apply_live(world, target, {slot})
+    else:
+        vm_apply.apply_cold(world, target)

@@ -241,7 +241,7 @@ def test_memory_below_the_stored_balloon_is_refused(gateway):
 @pytest.mark.parametrize(
     ("option", "value", "error"),
     [
-        ("net1", "virtio,bridge=nope", "hotplug problem - bridge 'nope' does not exist\n"),
+        ("net1", "virtio,bridge=nope", "hotplug problem - VM 100 qmp command 'netdev_add' failed - network script "),
         ("scsi4", "local-lvm:5,import-from=local:import/x.qcow2", "'import-from' requires special syntax - use "),
         ("scsi4", "local:iso/debian.iso", "explicit 'media=cdrom' is required for iso images"),
         ("scsi4", "local:import/x.qcow2", "content type needs to be 'images' or 'iso'"),
