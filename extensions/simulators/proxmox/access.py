@@ -210,8 +210,10 @@ class Access:
         return any(held) if any_of else all(held)
 
     def require(self, user, path, privileges, any_of=False):
+        """Raise Forbidden, which names the first missing privilege, or all alternatives."""
         if not self.may(user, path, privileges, any_of):
-            raise Forbidden(f"{path}, {'|'.join(privileges)}")
+            missing = next(one for one in privileges if not self.may(user, path, [one]))
+            raise Forbidden(f"{path}, {'|'.join(privileges) if any_of else missing}")
 
     def privileges_on(self, user, path):
         """{privilege: 1, or 0 if it applies only to the path itself}, as GET /access/permissions returns it."""

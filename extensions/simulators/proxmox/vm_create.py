@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import drives, option_rights, privileges, vm_drives, vm_options, vm_power, vm_reserve, vm_restore
+from . import drives, option_rights, vm_drives, vm_options, vm_power, vm_reserve, vm_restore
 from .config import Config
 from .errors import ApiError, Forbidden
 
@@ -19,24 +19,13 @@ def create(call):
     vm_options.check_ssh_keys(call.params)
     if not world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
-    _check_right(call, pool)
+    if not vm_reserve.may_create(call, pool):
+        raise Forbidden
     options = _stored(call)
-    if call.flag("start"):
-        privileges.check_vm(call, vmid, ["VM.PowerMgmt"], pool=pool)
     vm_drives.check_access(call, options, call.get("storage"), is_new=True)
     option_rights.check_new(call, options, pool)
     yield from vm_reserve.reserve(call, f"unable to create VM {vmid} -")
     return call.task("qmcreate", lambda task: _work(call, task, options))
-
-
-def _check_right(call, pool):
-    access, user = call.world.access, call.user
-    privileges.check_pool(call, pool)
-    if "storage" in call.params:
-        privileges.check_space(call, call.get("storage"))
-    allowed = access.may(user, f"/vms/{call.vmid}", ["VM.Allocate"])
-    if not allowed and not (pool and access.may(user, f"/pool/{pool}", ["VM.Allocate"])):
-        raise Forbidden
 
 
 def _stored(call):

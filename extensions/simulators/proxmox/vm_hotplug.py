@@ -20,11 +20,15 @@ _FAST = re.compile(
 #: Options of which the value in the present cloud-init drive is recorded. A password is none of them.
 _CLOUDINIT = re.compile(r"name|cicustom|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+")
 _NET = re.compile(r"net\d+")
-_PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
+_PLUGGABLE_DRIVE = re.compile(r"(?:scsi|virtio)\d+")
 _USB = re.compile(r"usb\d+")
 _THROTTLE = re.compile(r"(?:bps|iops|mbps)(?:_\w+)?")
-#: Keys of a disk that do not concern the running emulator.
-_SILENT = {"backup", "replicate", "shared", "size"}
+#: Keys of a disk that need a new start; all others are changed at once (vmconfig_update_disk).
+_OF_START = ("aio", "discard", "iothread", "queues", "product", "cache", "ssd", "vendor", "ro")
+#: The only key of the agent that does not need one (vmconfig_update_agent).
+_LIVE_OF_AGENT = {"fstrim_cloned_disks"}
+#: Guests whose USB devices can be changed while they run.
+_USB_GUESTS = {"l26", "win8", "win10", "win11"}
 _DEFAULT = "network,disk,usb"
 
 
@@ -112,12 +116,14 @@ def _set(world, machine, config, key, features):
 
 def _plain(world, machine, key, features):
     """Options without a device, and those with a simple device."""
-    if key == "hotplug" and _plugs_memory(machine.config):
+    if key == "hotplug" and _plugs_memory_or_cpus(machine.config):
         raise _Waits
     if _FAST.fullmatch(key):
         return
     if _USB.fullmatch(key):
         _need("usb", features)
+        if machine.config.current.get("ostype") not in _USB_GUESTS:
+            raise _Waits
     elif key == "vcpus":
         _need("cpu", features)
     elif key == "memory":
@@ -132,9 +138,10 @@ def _plain(world, machine, key, features):
     _plug(world, machine, key)
 
 
-def _plugs_memory(config):
-    """Whether memory hotplug is on before or after the change: it needs other memory devices (READ)."""
-    return "memory" in f"{config.current.get('hotplug')} {config.pending.get('hotplug')}"
+def _plugs_memory_or_cpus(config):
+    """Whether one of these is on before or after the change: it needs other devices (vmconfig_hotplug_pending)."""
+    text = f"{config.current.get('hotplug')} {config.pending.get('hotplug')}"
+    return "memory" in text or "cpu" in text
 
 
 def _need(feature, features):
@@ -155,14 +162,16 @@ def _tell_cgroup(world, machine, key):
 def _check_agent(world, old, new):
     rules = world.schema.properties_of("agent")
     before, after = (propertystring.parse(text or "0", rules) for text in (old, new))
-    if any(before.get(key) != after.get(key) for key in ("enabled", "type")):
+    changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    if not old or changed - _LIVE_OF_AGENT:
         raise _Waits
 
 
 def _set_card(world, machine, key, change, features):
     rules = world.schema.properties_of(key)
     old, new = (propertystring.parse(text, rules) if text else None for text in change)
-    if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
+    has_bridges = old and old.get("bridge") and new.get("bridge")
+    if has_bridges and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
         # Also without the hotplug feature, because no device is added or removed (ASSUMED).
         bridges.check(world, machine, new)
         _relink(world, machine, old, new)
@@ -197,39 +206,41 @@ def _relink(world, machine, old, new):
 def _set_drive(world, machine, config, key, features):
     new = drives.parse(world.schema, key, config.pending[key])
     if key not in config.current:
-        _need_disk_plug(key, new, features)
+        _need_drive_plug(key, features)
         _plug(world, machine, key)
         return
     old = drives.parse(world.schema, key, config.current[key])
-    if drives.is_cdrom(old) and drives.is_cdrom(new):
-        if drives.is_cloudinit(old) != drives.is_cloudinit(new):
-            raise _Waits
+    if drives.is_cdrom(old) != drives.is_cdrom(new):
+        raise ApiError("unable to change media type")
+    if drives.is_cdrom(old):
         world.effect(machine.vmid, f"MEDIUM {key}")
+        if new["file"] == "none" and drives.is_cloudinit(old):
+            vm_apply.detach(world, machine, config, key, forced=False)
     elif old["file"] == new["file"]:
         _retune(world, machine, key, old, new)
     else:
-        _need_disk_plug(key, new, features)
+        _need("disk", features)
         _unplug_disk(world, machine, config, key, features)
         vm_apply.detach(world, machine, config, key, forced=False)
+        _need_drive_plug(key, features)
         _plug(world, machine, key)
 
 
 def _retune(world, machine, key, old, new):
-    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)} - _SILENT
-    if not all(_THROTTLE.fullmatch(name) for name in changed):
+    if _differs(old, new, _OF_START):
         raise _Waits
-    if changed:
+    if any(_THROTTLE.fullmatch(name) and _differs(old, new, (name,)) for name in {*old, *new}):
         world.effect(machine.vmid, f"THROTTLE {key}")
 
 
-def _need_disk_plug(key, drive, features):
-    if not _PLUGGABLE_DISK.fullmatch(key) or drives.is_cdrom(drive):
+def _need_drive_plug(key, features):
+    if not _PLUGGABLE_DRIVE.fullmatch(key):
         raise _Waits
     _need("disk", features)
 
 
 def _unplug_disk(world, machine, config, key, features):
-    _need_disk_plug(key, drives.parse(world.schema, key, config.current[key]), features)
+    _need_drive_plug(key, features)
     if key in vm_options.boot_devices(config.current):
         raise ApiError(f"can't unplug bootdisk '{key}'")
     world.effect(machine.vmid, f"UNPLUG {key}")

@@ -5,9 +5,26 @@
 
 from __future__ import annotations
 
+from . import privileges
 from .cluster import Machine
 from .errors import ApiError
 from .world import check_lock
+
+
+def may_create(call, pool):
+    """Whether the caller may have this number, by itself or by the pool. What else the parameters need is checked, too
+    (create_vm in API2/Qemu.pm).
+    """
+    access, user = call.world.access, call.user
+    privileges.check_pool(call, pool)
+    if "storage" in call.params:
+        privileges.check_space(call, call.get("storage"))
+    if call.flag("ha-managed"):
+        access.require(user, "/", ["Sys.Console"])
+    if call.flag("start"):
+        privileges.check_vm(call, call.vmid, ["VM.PowerMgmt"], pool=pool)
+    by_pool = pool is not None and access.may(user, f"/pool/{pool}", ["VM.Allocate"])
+    return by_pool or access.may(user, f"/vms/{call.vmid}", ["VM.Allocate"])
 
 
 def reserve(call, failed, replace=False):

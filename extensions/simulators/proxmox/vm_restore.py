@@ -61,8 +61,6 @@ def restore(call, options):
         raise ApiError("pipe requires cli environment")
     privileges.check_volume(call, archive if ":" in archive else f"/{archive}", call.vmid, kind="backup")
     volume = world.storages.existing(archive, call.node)
-    if call.flag("start"):
-        privileges.check_vm(call, call.vmid, ["VM.PowerMgmt"], pool=pool)
     option_rights.check_new(call, options, pool)
     yield from vm_reserve.reserve(call, _failed(call), replace=call.flag("force"))
     return call.task("qmrestore", lambda task: _work(call, task, volume.archive, options))
@@ -74,14 +72,9 @@ def _failed(call):
 
 def _check_right(call):
     """VM.Allocate on a pool is enough to overwrite any VM, also one that is in no pool (create_vm in API2/Qemu.pm)."""
-    access, user, pool = call.world.access, call.user, call.get("pool")
-    privileges.check_pool(call, pool)
-    if "storage" in call.params:
-        privileges.check_space(call, call.get("storage"))
-    allowed = access.may(user, f"/vms/{call.vmid}", ["VM.Allocate"])
-    allowed |= bool(pool) and access.may(user, f"/pool/{pool}", ["VM.Allocate"])
+    allowed = vm_reserve.may_create(call, call.get("pool"))
     overwrites = call.flag("force") and call.machine_or_none() is not None
-    if not allowed and not (overwrites and access.may(user, f"/vms/{call.vmid}", ["VM.Backup"])):
+    if not allowed and not (overwrites and call.world.access.may(call.user, f"/vms/{call.vmid}", ["VM.Backup"])):
         raise Forbidden
 
 
