@@ -211,7 +211,8 @@ def check_permitted(method, path, given):
             permits.check(found[1], values.volume_key(found[1]))
         elif found:
             permits.check_thing(kind, *found.groups())
-    if not is_known:
+    # With a pool, the server asks for VM.Allocate on that pool only, and overwrites whichever VM has the number.
+    if not is_known or (given.get("force") and given.get("pool")):
         permits.check_thing(f"{method} {path}")
 
 

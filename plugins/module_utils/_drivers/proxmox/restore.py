@@ -373,8 +373,8 @@ def _overwrite(driver, vm, step, vm_options, births, recorded, macs):
     requested["name"] = vm.name
     requested["description"] = mark.notes_of(text, {**_mark_after(one, options, vm_options, births, step), **recorded})
     try:
-        # The server would not delete the former disks of a protected VM.
-        sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
+        # The server would not delete the former disks of a protected VM. The VM keeps its pool.
+        sent = {**requested, "force": 1, "protection": 0}
         driver.tool.finish(_post(driver, vm_options.node, vmid, one, sent))
     except ConnectionLost:
         # The answer was lost: what is there now shows whether the server has restored it.

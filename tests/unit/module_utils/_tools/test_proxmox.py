@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Refused, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Busy, HotplugFailed, Proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_errors import Outdated, explained
@@ -202,3 +202,10 @@ def test_finish_without_a_task_does_nothing(tool):
 def test_booleans_are_sent_as_numbers(world, tool):
     tool.put(f"{VM}/config", onboot=True, kvm=False, tags=None)
     assert world.journal.requests[-1].params == {"onboot": "1", "kvm": "0"}
+
+
+def test_overwrite_with_a_pool_is_never_sent(world, tool):
+    """The server would ask for no right on the VM that has the number (recorded: restore_rights)."""
+    with permits.also(things=[("state", "100")]), pytest.raises(Refused, match="POST /nodes/pve1/qemu"):
+        tool.post("/nodes/pve1/qemu", vmid=100, archive="x", force=1, pool="prod")
+    assert world.journal.writes() == []

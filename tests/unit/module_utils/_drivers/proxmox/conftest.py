@@ -18,6 +18,8 @@ def _world():
     yield world
     assert world.tasks.crashes == []
     assert invariants.violations(world) == []
+    # With both, the server overwrites a VM without a right on it.
+    assert not [one for one in world.journal.requests if {"force", "pool"} <= set(one.params)]
 
 
 @pytest.fixture(name="own_images")

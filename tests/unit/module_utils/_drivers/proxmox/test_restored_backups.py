@@ -177,6 +177,13 @@ def test_replace_a_vm_of_somebody_else(world, running):
     assert do_backup(world, name="web1", max_age="2h").changed is False
 
 
+def test_replaced_vm_keeps_its_pool(world):
+    world.cluster.pools["prod"].vms.add(100)
+    back_up(world)
+    restored(world, **REPLACE)
+    assert world.cluster.pools["prod"].vms == {100}
+
+
 def test_replace_an_own_vm_deletes_its_former_disks(world):
     do(world, name="web3", state="started", disks=[{"size": "1G"}, {"size": "2G"}], node="pve1")
     back_up(world, "web3")
