@@ -55,10 +55,11 @@ def change_settings(driver, vm, changes):
         _write(driver, vm, vm_options, update)
         if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
             regenerate_seed(driver, vm_options)
-    if "pool" in by_field:
-        move_to_pool(driver, vm_options, by_field["pool"].new)
     if "template" in by_field and vm_options.stored.get("template") != "1":
         driver.tool.run("POST", f"{vm_options.path}/template")
+    # Last: other rights apply in the new pool.
+    if "pool" in by_field:
+        move_to_pool(driver, vm_options, by_field["pool"].new)
 
 
 @contextmanager

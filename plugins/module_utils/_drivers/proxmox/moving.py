@@ -12,7 +12,7 @@ from ..._core.errors import NotFound, Refused
 from ..._core.options.identity import listed
 from ..._tools import proxmox_values as values
 from .claims import linked_clones, storages_of
-from .privileges import ExistingVmPrivileges
+from .privileges import AUDIT, ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, storage_of, volumes_of
 from .settings.firmware import STATE_STORAGES
@@ -20,6 +20,9 @@ from .settings.hardware import cpus_of
 from .settings.iso import iso_slot, iso_volumes_of
 from .snapshots import options_in, snapshots_of
 
+#: The first version in which one call moves a VM from pool to pool. In two calls, the first takes the rights that an
+#: account has by the former pool (recorded: pools_move).
+_MOVES_BETWEEN_POOLS = (8, 1)
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"
 
 
@@ -199,25 +202,30 @@ def move_to_pool(driver, vm_options, pool):
     current = driver.current_pool(vm_options.vmid)
     if current == pool:
         return
-    if current:
+    moves = driver.release() >= _MOVES_BETWEEN_POOLS
+    if current and not (pool and moves):
         _change_pool(driver, current, vms=vm_options.vmid, delete=True)
     if pool:
-        _change_pool(driver, pool, vms=vm_options.vmid)
+        _change_pool(driver, pool, vms=vm_options.vmid, **({"allow-move": True} if moves else {}))
 
 
 def _change_pool(driver, pool, **parameters):
     # PUT /pools/ID exists in all versions. A nested pool (8.1 and later) can be changed only by PUT /pools.
-    if "/" in pool:
+    if driver.release() >= _MOVES_BETWEEN_POOLS:
         driver.tool.put("/pools", poolid=pool, **parameters)
     else:
         driver.tool.put(f"/pools/{pool}", **parameters)
 
 
 def check_pool_change(driver, label, vmid, pools):
+    """Check the rights before a VM leaves its pool for another one, and those that remain after it."""
     permissions = driver.permissions
     permissions.check(label, f"/vms/{vmid}", "VM.Allocate")
     for pool in filter(None, pools):
         permissions.check(label, f"/pool/{pool}", "Pool.Allocate")
+    permissions.check_after(label, *pools, AUDIT)
+    if all(pools) and driver.release() < _MOVES_BETWEEN_POOLS:
+        permissions.check_after(label, pools[0], "", "VM.Allocate")
 
 
 def check_pool(driver, label, pool):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
@@ -114,6 +115,22 @@ class Permissions:
                 grant_remedy(path),
             )
 
+    def check_after(self, label, old, new, *privileges):
+        """Raise Refused if the account has none of ``privileges`` on a VM that has left pool ``old`` for ``new``.
+
+        An empty name is no pool. What the former pool does not give, the account has by another path.
+        """
+        for one in privileges:
+            by_old = old and self.has(f"/pool/{old}", one) and not self.holds_for_all_vms(one)
+            if not by_old or (new and self.has(f"/pool/{new}", one)):
+                return
+        path, names = f"/pool/{new}" if new else "/vms", " or ".join(privileges)
+        raise Refused(
+            f"{label}: pool: {self._tool.api.who} has the privilege {names} on the VM only by its pool '{old}', and"
+            f" lacks it on {path}.",
+            grant_remedy(path),
+        )
+
     def check_upload(self, label, storage, downloading=None):
         """Raise Refused if the account may not store a file, or let the node ``downloading`` download it."""
         self.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
@@ -154,6 +171,9 @@ def check_verb(driver, plan, one):
     needed, permissions, path = _FOR_VERBS.get(step.verb), driver.permissions, f"/vms/{vm.id}"
     if needed and vm.id:
         permissions.check(label, path, *needed)
+        earlier = takewhile(lambda step: step is not one.step, plan.steps)
+        for moved in (change for step in earlier for change in step.changes if change.kind == "pool"):
+            permissions.check_after(label, moved.old, moved.new, *needed)
     if vm.id and (step.verb == "suspend" or (step.verb == "kill" and vm.power == SUSPENDED)):
         permissions.check(label, path, "VM.Config.Disk")
 
