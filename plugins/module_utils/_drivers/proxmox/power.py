@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..._core.errors import ApiError, Refused, Unsupported
 from ..._core.model import STOP_TIMEOUT, SUSPENDED
 from ..._core.verbs import POWER_VERBS
-from ..._tools.proxmox import Busy
+from ..._ports import change_counter
+from ..._tools.proxmox import Busy, ConnectionLost
 from .settings.devices import check_memory
 from .settings.hardware import STAYS_OFF, cpus_of
 from .settings.networks import as_nic, check_bridge, nics_of
@@ -38,7 +39,16 @@ def _call(driver, vm, verb, **parameters):
 
 def start(driver, vm, step):
     driver.stopping_since.pop(vm.id, None)
-    if _call(driver, vm, "start") == "hastart" and not driver.is_running(driver.read_options(vm.id)):
+    before = change_counter.count()
+    try:
+        task_type = _call(driver, vm, "start")
+    except (Busy, ConnectionLost):
+        raise
+    except ApiError:
+        if not driver.is_running(driver.read_options(vm.id)):
+            change_counter.set_back(before)
+        raise
+    if task_type == "hastart" and not driver.is_running(driver.read_options(vm.id)):
         # This task only records the request; high availability starts the VM later.
         raise Busy(f"{vm.name}: the cluster's high availability starts it; it does not run yet.", None)
 

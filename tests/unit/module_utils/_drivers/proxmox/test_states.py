@@ -204,3 +204,10 @@ def test_what_the_cluster_reports_of_such_a_vm_is_compared(world):
     for requested in ({"tags": ["a"]}, {"node": "pve2"}, {"pool": "prod"}, {"tags": ["a"], "pool": "prod"}):
         unchanged(world, name="web2", **requested)
     rejected(world, "web2", "its state is unknown", name="web2", tags=["b"])
+
+
+def test_start_that_fails_changes_nothing(world):
+    world.faults.task("qmstart", "start failed: QEMU exited with code 1", times=9)
+    outcome = do(world, name="web2", state="started")
+    assert (outcome.failed, outcome.changed) == (True, False)
+    assert [(step["verb"], step["done"]) for step in outcome.vms[0]["steps"]] == [("start", False)]
