@@ -158,15 +158,15 @@ def _clone(driver, label, arguments):
     driver.resources.check_node(label, node)
     if node != source.config["node"]:
         check_shared_storages(driver, label, node, source, vm_options)
-    wants_seed = password_option(driver) and seed_slot(vm_options.stored) is None
-    if wants_seed or (driver.storage and not creation["clone"].get("linked")):
+    added = password_option(driver)
+    if added and seed_slot(vm_options.stored) is None:
+        added[free_seed_slot(vm_options.stored)] = "cloudinit,media=cdrom"
+    if len(added) > 1 or (driver.storage and not creation["clone"].get("linked")):
         driver.resources.choose_storage(label, node, "images", driver.storage)
     _check_new_place(driver, label, arguments)
     check_copy(driver, label, arguments, vm_options, node)
-    if wants_seed:
-        vm_options = replace(
-            vm_options, stored={**vm_options.stored, free_seed_slot(vm_options.stored): "cloudinit,media=cdrom"}
-        )
+    check_options(driver, label, NewVmPrivileges(driver, config, arguments.get("id")), node, added, current={})
+    vm_options = replace(vm_options, stored={**vm_options.stored, **added})
     return VmBefore(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
 
 

@@ -221,18 +221,20 @@ class ExistingVmPrivileges:
 def check_options(driver, label, privileges, node, options, removed=(), current=None):
     """Raise Refused if the account may not set ``options`` to their values, or may not remove ``removed``.
 
-    ``current`` is {option: its value before} of an existing VM.
+    ``current`` is {option: its value before} of an existing VM; None for the call that creates one.
     """
-    current, permissions = current or {}, driver.permissions
+    is_new, current, permissions = current is None, current or {}, driver.permissions
     for key in removed:
         text = current.get(key, "")
-        privileges.check(label, *_needed_for_option(driver, label, key, text))
+        for needed in _needed_for_option(driver, label, key, text):
+            privileges.check(label, *needed)
         if values.stem(key) == "net":
             check_bridge_privilege(driver, label, node, values.parse(key, text))
         elif values.stem(key) in STEMS:
             check_mapping(driver, label, key, text)
     for key, text in sorted(options.items()):
-        privileges.check(label, *_needed_for_option(driver, label, key, text))
+        for needed in _needed_for_option(driver, label, key, text, is_new):
+            privileges.check(label, *needed)
         if values.stem(key) == "net":
             check_nic(driver, label, node, values.parse(key, text))
         elif (storage := _storage_of_new_volume(key, text)) is not None:
@@ -260,11 +262,14 @@ def _mapping_of(key, text):
     return f"/mapping/{kind}/{used}" if used else None
 
 
-def _needed_for_option(driver, label, key, text):
-    """Privileges to set an option; one of them is enough. Raises Refused if only root@pam may set it."""
+def _needed_for_option(driver, label, key, text, is_new=False):
+    """Groups of privileges to set an option: one of each is needed. Raises Refused if only root@pam may set it."""
     if values.bus_of(key):
         drive = values.parse(key, text)
-        return ("VM.Config.CDROM",) if values.is_cdrom(drive) or values.is_seed(drive) else ("VM.Config.Disk",)
+        if not (values.is_cdrom(drive) or values.is_seed(drive)):
+            return [("VM.Config.Disk",)]
+        # Recorded (cloud_init_rights): the creation of a VM asks for none of these.
+        return [] if is_new else [*([("VM.Config.Cloudinit",)] if values.is_seed(drive) else ()), ("VM.Config.CDROM",)]
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)
     if driver.tool.api.who != ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
         if values.stem(key) in STEMS:
@@ -276,7 +281,7 @@ def _needed_for_option(driver, label, key, text):
             f" {driver.tool.api.who}.",
             f"Remove it from the task, set it on the node (qm set), or log in as {ROOT} with its password.",
         )
-    return found or ("VM.Config.Options",)
+    return [found or ("VM.Config.Options",)]
 
 
 def _root_only(driver, label, key, device):

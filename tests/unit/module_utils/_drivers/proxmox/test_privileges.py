@@ -23,7 +23,7 @@ _CLOUD_INIT = "VM.Config.Cloudinit|VM.Config.Network"
 #: {first cell of the row: (privileges, tasks)}. ``a|b``: one of them is enough; ``a+b``: both.
 ROWS = {
     "creating": (
-        "VM.Allocate VM.Config.Disk VM.Config.CDROM VM.Config.CPU VM.Config.Memory VM.Config.Network VM.Config.HWType"
+        "VM.Allocate VM.Config.Disk VM.Config.CPU VM.Config.Memory VM.Config.Network VM.Config.HWType"
         " VM.Config.Options Datastore.AllocateSpace SDN.Use",
         [NEW],
     ),
@@ -81,7 +81,7 @@ ROWS = {
     "`cloud_init`": (_CLOUD_INIT, [{"name": "seeded", "cloud_init": {"user": "me"}}]),
     "`cloud_init` of a running VM": ("VM.Config.Cloudinit", [{"name": "running", "cloud_init": {"user": "me"}}]),
     "`cloud_init` of a VM without a cloud-init drive": (
-        f"{_CLOUD_INIT} VM.Config.CDROM",
+        "VM.Config.Cloudinit VM.Config.CDROM",
         [{**ON_WEB2, "cloud_init": {"user": "me"}}],
     ),
     "`native: {startup: ...}`": ("VM.Config.Options Sys.Modify", [{**ON_WEB2, "native": {"startup": "order=1"}}]),
@@ -187,6 +187,14 @@ def test_documents_of_cloud_init_need_the_privileges_in_the_guide():
     task = {**NEW, "cloud_init": {"user_data": {"packages": ["nginx"]}}}
     needed = OTHER_ROWS["documents of `cloud_init`"].split()
     _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), *needed})
+    for privilege in needed:
+        _assert_rejected(task, [privilege])
+
+
+def test_password_of_a_clone_without_a_drive_needs_the_privileges_of_the_drive():
+    task = {"name": "new", "clone": {"source": "web2"}, "cloud_init": {"password": "secret"}}
+    needed = ROWS["`cloud_init` of a VM without a cloud-init drive"][0].split()
+    _assert_done(task, {*READING.split(), *ROWS["cloning, linked or not"][0].split(), *needed})
     for privilege in needed:
         _assert_rejected(task, [privilege])
 
