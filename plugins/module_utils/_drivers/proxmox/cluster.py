@@ -17,6 +17,7 @@ from typing import Optional
 from ..._core.errors import ApiError
 from ..._core.frozen import Frozen, replace
 from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
+from ..._core.pattern import Pattern
 from ..._core.record import mark as marks
 from ..._core.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
@@ -44,6 +45,9 @@ _POWER_OF_QEMU_STATUS = {
 _TRANSIENT_QEMU_STATUSES = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
 #: The lock of a VM after its memory was saved on disk; it does not mean that a task is working on the VM.
 _SUSPENDED_LOCK = "suspended"
+#: (lock, status) of a VM that is backed up, and what the log of the job says of each VM.
+_SAVED = ("backup", "running")
+_SAVED_VM = Pattern(r"Starting Backup of VM (\d+) .*\n(?:.*\n)??INFO: status = (\w+)")
 #: Locks of tasks that do not change the state of a VM.
 HARMLESS_LOCKS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
@@ -239,7 +243,20 @@ def _list(tool, node, pools, entries):
             for entry in entries
             if entry["node"] == node
         ]
-    return [_listed(entry, node, pools.get(str(entry["vmid"]))) for entry in reported]
+    listed = [_listed(entry, node, pools.get(str(entry["vmid"]))) for entry in reported]
+    saved = _stopped_in_backups(tool, node) if any((vm.lock, vm.status) == _SAVED for vm in listed) else ()
+    return [
+        replace(vm, status="stopped", uptime=0) if vm.vmid in saved and vm.lock == "backup" else vm for vm in listed
+    ]
+
+
+def _stopped_in_backups(tool, node):
+    """The ids of the VMs that running backup jobs found stopped: until such a job ends, the lists show them as running.
+
+    Only the log of the job shows that (recorded: vzdump_busy).
+    """
+    logs = ("\n".join(tool.log(task["upid"])) for task in tool.running_tasks(node, "vzdump"))
+    return {vmid for log in logs for vmid, status in _SAVED_VM.findall(log) if status == "stopped"}
 
 
 def _report_of(tool, node):
