@@ -9,6 +9,7 @@ from ..._core.backup.backup import FILESYSTEM
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.units import human_size
 from ..._tools import proxmox_values as values
+from . import mark
 from .backups import all_volumes, nodes_with, options_in, storage_of, storages_for
 from .privileges import NewVmPrivileges
 from .resources import check_space
@@ -45,15 +46,17 @@ def _check_new_backup(driver, label, vm, made, storage):
     node = driver.node_of(vm.id)
     if node not in nodes_with(driver, label):
         raise Refused(f"{label}: storage: '{storage}' is not on its node '{node}'.", "Set storage to one of that node.")
-    stored = driver.last_options(vm.id).stored
-    _check_excluded(label, stored, set(made.excluded))
+    in_force = driver.last_options(vm.id).running  # Without what waits for the next start (recorded).
+    if mark.birth_of(vm.id, in_force) != vm.birth:
+        raise Refused(f"{label}: its UUID (smbios1) changes at its next start, and is not in a backup.", "Restart it.")
+    _check_excluded(label, in_force, set(made.excluded))
     if made.consistency == FILESYSTEM:
-        _check_agent(driver, label, vm, stored)
+        _check_agent(driver, label, vm, in_force)
     _check_free(driver, label, vm, node, storage)
 
 
-def _check_excluded(label, stored, asked):
-    excluded = {slot for slot, drive in all_volumes(stored).items() if drive.get("backup") == "0"}
+def _check_excluded(label, options, asked):
+    excluded = {slot for slot, drive in all_volumes(options).items() if drive.get("backup") == "0"}
     if excluded - asked:
         first, *_others = ordered = sorted(excluded - asked)
         slots = ", ".join(ordered)
@@ -69,9 +72,9 @@ def _check_excluded(label, stored, asked):
         )
 
 
-def _check_agent(driver, label, vm, stored):
+def _check_agent(driver, label, vm, options):
     """Raise Refused if the file systems of a running VM cannot be frozen."""
-    agent = values.parse("agent", stored.get("agent", "0"))
+    agent = values.parse("agent", options.get("agent", "0"))
     problem = "" if agent.get("enabled") == "1" else "it has no guest agent"
     problem = problem or (
         "its agent may not freeze file systems (freeze-fs=0)" if agent.get("freeze-fs") == "0" else ""

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api i
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.disturbed import before_request
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, put, rejected
 
 HOUR = 3600
 #: The identity of another VM.
@@ -349,6 +349,23 @@ def test_excluded_disks_are_named_by_the_task(world):
     reject(world, "scsi1", "exclude: [scsi1]", name="web2")
     reject(world, "exclude: scsi0", name="web2", exclude=["scsi0", "scsi1"])
     taken(world, name="web2", exclude=["scsi1"])
+
+
+def test_backup_has_the_values_in_force(world):
+    """vzdump leaves out what waits for the next start (recorded: vzdump_pending_flag)."""
+    do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}])
+    disk = world.cluster.machines[100].config.current["scsi1"]
+    put(world, 100, scsi1=f"{disk},backup=0,ssd=1")
+    reject(world, "exclude: scsi1", name="web1", exclude=["scsi1"])
+    taken(world, name="web1")
+    behind.edit(world, 100, scsi1=f"{disk},backup=0")
+    put(world, 100, scsi1=f"{disk},ssd=1")
+    world.engine.advance(HOUR)
+    reject(world, "exclude: [scsi1]", name="web1")
+    taken(world, name="web1", exclude=["scsi1"])
+    put(world, 100, smbios1=OTHER)
+    world.engine.advance(HOUR)
+    reject(world, "its UUID (smbios1) changes at its next start", name="web1", exclude=["scsi1"])
 
 
 def test_rejections_before_the_first_request(world):
