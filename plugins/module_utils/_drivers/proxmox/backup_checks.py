@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..._core.backup.backup import FILESYSTEM
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.units import human_size
@@ -21,6 +23,8 @@ from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
 _NOTES_SINCE = (7, 1)
+#: Protected backups of a VM that an account without Datastore.Allocate can have (recorded: vzdump_protected_limit).
+_MOST_PROTECTED = 5
 
 
 def check_backups(driver, label, plan, step):
@@ -29,6 +33,8 @@ def check_backups(driver, label, plan, step):
     driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
     if step.verb == "backup":
         _check_new_backup(driver, label, plan.before, step.arguments["made"], storage)
+    elif step.verb == "edit_backup" and step.arguments["protected"] and plan.before.id:
+        _check_number(driver, label, plan.before, driver.node_of(plan.before.id), True)
     elif step.verb in ("restore_backup", "create_from_backup"):
         _check_restore(driver, label, plan.before, step)
 
@@ -53,6 +59,37 @@ def _check_new_backup(driver, label, vm, made, storage):
     if made.consistency == FILESYSTEM:
         _check_agent(driver, label, vm, in_force)
     _check_free(driver, label, vm, node, storage)
+    _check_number(driver, label, vm, node, made.protected)
+
+
+def _check_number(driver, label, vm, node, protected):
+    """Raise Refused if vzdump would reject another backup of the VM: the retention of the storage is a limit then."""
+    storage = storage_of(driver)
+    unlimited = protected and driver.permissions.has(f"/storage/{storage}", "Datastore.Allocate")
+    most = 0 if unlimited else _MOST_PROTECTED if protected else _limit(driver, label, node, storage)
+    if not most:
+        return
+    found = driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content="backup", vmid=vm.id)
+    if sum(bool(one.get("protected")) == protected for one in found) >= most:
+        kind, remedy = "", f"set prune-backups of the storage to keep-all=1 (pvesm set {storage})"
+        if protected:
+            kind, remedy = "protected ", "give the account Datastore.Allocate on the storage"
+        raise Refused(
+            f"{label}: storage: '{storage}' takes no more than {most} {kind}backups of VM {vm.id}, and has them.",
+            f"Delete some of them, or {remedy}.",
+        )
+
+
+def _limit(driver, label, node, storage):
+    """The most unprotected backups of a VM on a storage; 0 if there is no limit, or none that the server reports."""
+    try:
+        text = driver.tool.get(f"/nodes/{node}/vzdump/defaults", storage=storage).get("prune-backups", "")
+    except ApiError as error:
+        if error.status != 501:
+            raise
+        driver.tool.warn(f"{label}: this server does not report whether '{storage}' limits backups (prune-backups).")
+        return 0
+    return sum(int(number) for number in re.findall(r"keep-(?!all)\w+=(\d+)", text))
 
 
 def _check_excluded(label, options, asked):

@@ -231,7 +231,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        """Raise errors that would make the plan fail half-way. Changes nothing."""
+        """Raise the errors that would make the plan fail half-way, or return warnings. Changes nothing."""
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
@@ -241,6 +241,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self.space.vmids.update((plan.before.id, *ids))
         if None in ids and not self.is_acting:
             self.space.new_names.append(plan.after.name)
+        return self.tool.taken_warnings()
 
     def _requested_vmid(self, plan, step):
         if step.verb != "create_from_backup":
