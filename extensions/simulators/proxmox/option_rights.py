@@ -80,6 +80,7 @@ def check_changed(call, old, options, deletes):
             _check_value(call, key, one)
         if _NIC.fullmatch(key) and key in old:
             check_bridge(call, key, old[key])
+    check_cpu_model(call, options.get("cpu"), old.get("cpu"))
 
 
 def _check_value(call, key, value):

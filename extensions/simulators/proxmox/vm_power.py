@@ -342,6 +342,9 @@ def suspend(call):
     privileges.check_root_options(call)
     machine = _running_machine(call)
     if call.flag("todisk"):
+        # READ: the description of the method in the API viewer.
+        privileges.check_vm(call, call.vmid, ["VM.Config.Disk"])
+        privileges.check_space(call, call.get("statestorage") or state_storage(call.world, machine))
         devices.check_saved(machine.config.current)
         return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
 
