@@ -124,6 +124,9 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation, node)
     check_options(driver, label, privileges, node, {"name": label, **options})
+    disks, contents = config.get("disks") or {}, contents_of(creation, FIRST_SLOT)
+    if creation.get("appliance") or any((disks.get(slot) or {}).get("size") for slot in contents):
+        privileges.check(label, "VM.Config.Disk")  # These disks are grown or imported after the creation.
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)
     for one in filter(None, map(config.get, STATE_STORAGES)):

@@ -220,7 +220,7 @@ def _change_pool(driver, pool, **parameters):
 def check_pool_change(driver, label, vmid, pools):
     """Check the rights before a VM leaves its pool for another one, and those that remain after it."""
     permissions = driver.permissions
-    permissions.check(label, f"/vms/{vmid}", "VM.Allocate")
+    permissions.check(label, f"/vms/{vmid}", "VM.Allocate", "Permissions.Modify")
     for pool in filter(None, pools):
         permissions.check(label, f"/pool/{pool}", "Pool.Allocate")
     permissions.check_after(label, *pools, AUDIT)

@@ -10,7 +10,9 @@ from ..._core.model import STOP_TIMEOUT, SUSPENDED
 from ..._core.verbs import POWER_VERBS
 from ..._ports import change_counter
 from ..._tools.proxmox import Busy, ConnectionLost
+from .claims import storages_of
 from .settings.devices import check_memory
+from .settings.disks import volumes_of
 from .settings.hardware import STAYS_OFF, cpus_of
 from .settings.networks import as_nic, check_bridge, nics_of
 
@@ -129,6 +131,10 @@ def check_power(driver, plan, one):
         _check_start(driver, label, plan)
     if step.verb == "suspend" and vm.id:
         check_memory(driver, label, vm, "Stop the VM (state: stopped), or pause it (state: paused).")
+        options = driver.last_options(vm.id).stored
+        used = [options["vmstatestorage"]] if "vmstatestorage" in options else storages_of(volumes_of(options).values())
+        if len(used) == 1:  # Of several, the server chooses one.
+            driver.permissions.check(label, f"/storage/{used[0]}", "Datastore.AllocateSpace")
 
 
 def _check_start(driver, label, plan):

@@ -266,10 +266,10 @@ def _needed_for_option(driver, label, key, text, is_new=False):
     """Groups of privileges to set an option: one of each is needed. Raises Refused if only root@pam may set it."""
     if values.bus_of(key):
         drive = values.parse(key, text)
-        if not (values.is_cdrom(drive) or values.is_seed(drive)):
-            return [("VM.Config.Disk",)]
         # Recorded (cloud_init_rights): the creation of a VM asks for none of these.
-        return [] if is_new else [*([("VM.Config.Cloudinit",)] if values.is_seed(drive) else ()), ("VM.Config.CDROM",)]
+        seed = [("VM.Config.Cloudinit",)] if values.is_seed(drive) else []
+        optical = bool(seed) or values.is_cdrom(drive)
+        return [] if is_new else [*seed, ("VM.Config.CDROM" if optical else "VM.Config.Disk",)]
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)
     if driver.tool.api.who != ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
         if values.stem(key) in STEMS:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from unittest.mock import patch
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.privileges import Permissions
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import ADMINISTRATOR
@@ -23,7 +25,7 @@ _CLOUD_INIT = "VM.Config.Cloudinit|VM.Config.Network"
 #: {first cell of the row: (privileges, tasks)}. ``a|b``: one of them is enough; ``a+b``: both.
 ROWS = {
     "creating": (
-        "VM.Allocate VM.Config.Disk VM.Config.CPU VM.Config.Memory VM.Config.Network VM.Config.HWType"
+        "VM.Allocate VM.Config.CPU VM.Config.Memory VM.Config.Network VM.Config.HWType"
         " VM.Config.Options Datastore.AllocateSpace SDN.Use",
         [NEW],
     ),
@@ -92,7 +94,7 @@ ROWS = {
         "VM.PowerMgmt",
         [{**ON_WEB2, "state": "started"}, {"name": "web1", "state": "stopped"}, {"name": "web1", "state": "paused"}],
     ),
-    "`suspended`": ("VM.PowerMgmt VM.Config.Disk", [{"name": "web1", "state": "suspended"}]),
+    "`suspended`": ("VM.PowerMgmt VM.Config.Disk Datastore.AllocateSpace", [{"name": "web1", "state": "suspended"}]),
     "taking and deleting snapshots": (
         "VM.Snapshot",
         [{"name": "web1", "snapshot": "s2"}, {"name": "web1", "snapshot": "s1", "state": "absent"}],
@@ -119,6 +121,8 @@ OTHER_ROWS = {
     # test_architecture.py
     "`architecture`": "Sys.Audit",
     "`node: auto`": "Sys.Audit",
+    # test_disk_that_grows_needs_its_privilege, test_appliances.py
+    "creating with an `image` and the `size` or `slot` of its disk, or with an `appliance`": "VM.Config.Disk",
     # Each is tested with the images of a vendor's server: test_images.py.
     "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
     # test_appliances.py
@@ -135,7 +139,7 @@ OTHER_ROWS = {
     "documents of `cloud_init`": "VM.Config.CDROM Datastore.AllocateTemplate Datastore.Allocate",
 }
 #: Without the privilege that shows all bridges: nodes hide those on which an account has none.
-ALL = worlds.cluster().access.roles[ADMINISTRATOR] - {"SDN.Audit"}
+ALL = worlds.cluster().access.roles[ADMINISTRATOR] - {"SDN.Audit", "Permissions.Modify"}
 
 
 def _words(text):
@@ -161,11 +165,15 @@ def _assert_done(task, privileges):
         assert (outcome.failed, outcome.changed) == (False, True), (check, outcome.msg)
 
 
-def _assert_rejected(task, missing):
+def _assert_rejected(task, missing, by_server=True):
+    """``by_server``: the server itself rejects the task, too, if the driver does not check before."""
     for check in (True, False):
         outcome, writes = _outcome(check, task, ALL - set(missing))
         assert outcome.failed and not writes, (check, missing)
         assert any(one in outcome.msg for one in missing), outcome.msg
+    with patch.object(Permissions, "check", lambda *args, **more: None):
+        failed = _outcome(False, task, ALL - set(missing))[0].failed
+    assert failed or not by_server, f"the server does not ask for {missing}"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +196,8 @@ def test_documents_of_cloud_init_need_the_privileges_in_the_guide():
     needed = OTHER_ROWS["documents of `cloud_init`"].split()
     _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), *needed})
     for privilege in needed:
-        _assert_rejected(task, [privilege])
+        # The last one is needed to delete the seed ISO.
+        _assert_rejected(task, [privilege], by_server=privilege != "Datastore.Allocate")
 
 
 def test_password_of_a_clone_without_a_drive_needs_the_privileges_of_the_drive():
@@ -197,6 +206,15 @@ def test_password_of_a_clone_without_a_drive_needs_the_privileges_of_the_drive()
     _assert_done(task, {*READING.split(), *ROWS["cloning, linked or not"][0].split(), *needed})
     for privilege in needed:
         _assert_rejected(task, [privilege])
+
+
+@pytest.mark.parametrize("given", [{"disks": [{"size": "4G"}]}, {"image": {"slot": "virtio1"}}])
+def test_disk_of_an_image_that_grows_or_has_a_slot_needs_a_privilege(given):
+    image = {"source": "local:import/x.qcow2", **given.get("image", {})}
+    task = {"name": "new", "node": "pve1", "networks": [{}], **given, "image": image}
+    _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), "VM.Config.Disk"})
+    _assert_rejected(task, ["VM.Config.Disk"])
+    _assert_done({**task, "disks": None, "image": {"source": image["source"]}}, ALL - {"VM.Config.Disk"})
 
 
 def test_architecture_needs_the_privilege_in_the_guide():
