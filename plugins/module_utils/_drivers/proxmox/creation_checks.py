@@ -120,13 +120,9 @@ def _check_new_on_node(driver, label, vm, arguments, node):
             check_image(driver, label, node, image, slot, disks.get(slot, {}))
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
-    privileges.check_name(label)
-    privileges.check(label, "VM.Allocate")
+    _check_new_rights(label, privileges, config.get("disks") or {}, creation)
     options = options_of_new(driver, storage, config, creation, node)
     check_options(driver, label, privileges, node, {"name": label, **options})
-    disks, contents = config.get("disks") or {}, contents_of(creation, FIRST_SLOT)
-    if creation.get("appliance") or any((disks.get(slot) or {}).get("size") for slot in contents):
-        privileges.check(label, "VM.Config.Disk")  # These disks are grown or imported after the creation.
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)
     for one in filter(None, map(config.get, STATE_STORAGES)):
@@ -136,6 +132,15 @@ def _check_new_on_node(driver, label, vm, arguments, node):
         slot: {**disk, "size": disk.get("size") or imported.get(slot, {}).get("size")} for slot, disk in disks.items()
     }
     check_space(driver, label, node, space_of_new(sized, storage))
+
+
+def _check_new_rights(label, privileges, disks, creation):
+    """Check the rights to create a VM, and to grow the disks of its image or import those of its appliance later."""
+    privileges.check_name(label)
+    privileges.check(label, "VM.Allocate")
+    sizes = [(disks.get(slot) or {}).get("size") for slot in contents_of(creation, FIRST_SLOT)]
+    if creation.get("appliance") or any(sizes):
+        privileges.check(label, "VM.Config.Disk")
 
 
 def check_cloning(driver, plan, one):
