@@ -17,7 +17,8 @@ from .proxmox_errors import DOUBTFUL, GATEWAY_ERRORS, NODE_ERRORS, PASSING, Busy
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2
 #: How long the status of a task may be unavailable, in seconds; the task continues meanwhile.
 _LONGEST_SILENCE = 120
-_LOG_LINES = 500
+#: More than a job has that backs up all VMs of a node.
+_LOG_LINES = 50_000
 _SHOWN_LINES = 5
 _UPID = Pattern(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
 #: Seconds before a call that only reads is repeated, if a proxy answered instead of the server.
@@ -137,13 +138,18 @@ class Proxmox:
         """Wait for a task that this process did not start, whatever its result; returns whether it has ended."""
         return self._ended(upid, at_most) is not None
 
-    def running_tasks(self, node, kind):
-        """Return the tasks of a type that a node carries out now; none if the account may not read them."""
+    def running_tasks(self, node, kind, vmid=None):
+        """Return the tasks of a type, or those for a VM, that a node carries out now; none if they cannot be read."""
         try:
             tasks = self.get(f"/nodes/{node}/tasks", source="active", typefilter=kind)
         except (ApiError, Refused):
             return []
-        return [task for task in tasks if not task.get("endtime")]
+        return [one for one in tasks if not one.get("endtime") and vmid in (None, str(one.get("id")))]
+
+    def own_tasks(self, node, kind, vmid):
+        """Those of this account."""
+        found = self.running_tasks(node, kind, vmid)
+        return [one for one in found if "!".join(filter(None, (one["user"], one.get("tokenid")))) == self.api.who]
 
     def _ended(self, upid, at_most=None):
         """Wait for a task, and return its exit status; None if it still runs after ``at_most`` seconds."""

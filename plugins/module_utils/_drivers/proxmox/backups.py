@@ -251,9 +251,8 @@ def _begin(driver, vm, made, node):
 
 def _await_jobs(driver, vm, node):
     """Wait for a backup of the VM that runs already: this task may have started it, and lost the answer."""
-    for task in driver.tool.running_tasks(node, "vzdump"):
-        if str(task.get("id")) == vm.id:
-            driver.tool.wait(task["upid"], driver.call_timeout)
+    for task in driver.tool.running_tasks(node, "vzdump", vm.id):
+        driver.tool.wait(task["upid"], driver.call_timeout)
 
 
 def _reached(options, lines):

@@ -331,6 +331,7 @@ def _check_lost_answers(driver, name):
 def _create_with_requested_vmid(driver, name, node, vmid, start_task):
     if driver.resources.left_volumes(name, node, vmid) and driver.entry(str(vmid)) is None:
         driver.resources.check_number(name, node, vmid)
+    driver.requested_vmids[str(vmid)] = name
     try:
         driver.tool.finish(start_task(vmid))
     except ApiError as error:
@@ -412,14 +413,7 @@ def _check_nameless(driver, vm_options, name, listed):
 def _is_created_by_account(driver, listed, source):
     """Whether a running task of this account creates the VM, or may create it: a clone task names only its source."""
     types, vmid = (("qmclone",), source) if listed.lock == "clone" else (("qmcreate", "qmrestore"), listed.vmid)
-    tasks = [task for kind in types for task in driver.tool.running_tasks(listed.node, kind)]
-    running = [task for task in tasks if str(task.get("id")) == vmid]
-    return any(_account(task) == driver.tool.api.who for task in running)
-
-
-def _account(task):
-    token = task.get("tokenid")
-    return f"{task['user']}!{token}" if token else task["user"]
+    return any(driver.tool.own_tasks(listed.node, kind, vmid) for kind in types)
 
 
 def _is_lower(other, vm_options):

@@ -362,7 +362,7 @@ class ProxmoxObserver:
     def may_be_under_creation(self, vmid, name):
         """Whether the VM with this id may be one that a task is creating with this name."""
         entry = self.entry(str(vmid))
-        if entry is None or entry.get("lock") in CREATION_LOCKS:
+        if entry is None or entry.get("lock") in CREATION_LOCKS or self.is_being_restored(entry):
             # While it is being created, its name is not known.
             return entry is not None
         vm_options = self.read_options(str(vmid), entry["node"])
@@ -370,7 +370,11 @@ class ProxmoxObserver:
 
     def is_being_created(self, vmid):
         entry = self.entry(vmid)
-        return entry is not None and entry.get("lock") in CREATION_LOCKS
+        return entry is not None and (entry.get("lock") in CREATION_LOCKS or self.is_being_restored(entry))
+
+    def is_being_restored(self, entry):
+        """Whether this account restores a VM of the cluster's list, which has neither a lock nor a name until then."""
+        return entry is not None and bool(self.tool.own_tasks(entry["node"], "qmrestore", str(entry["vmid"])))
 
     def is_running(self, vm_options):
         return self.tool.get(f"{vm_options.path}/status/current")["status"] == "running"

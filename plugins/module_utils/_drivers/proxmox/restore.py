@@ -121,6 +121,8 @@ def number_for(driver, vm, backup):
     number, left = backup.birth.partition(":")[0], driver.unfinished_options(vm.name)
     if int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number):
         return number
+    if driver.is_being_restored(driver.entry(number)):
+        return number  # An interrupted task has begun that.
     _copy, rest = rest_of(driver, vm, backup)
     return rest and rest.vmid
 
@@ -378,9 +380,8 @@ def _overwrite(driver, vm, step, vm_options, births, recorded, macs):
         driver.tool.finish(_post(driver, vm_options.node, vmid, one, sent))
     except ConnectionLost:
         # The answer was lost: what is there now shows whether the server has restored it.
-        for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
-            if str(task.get("id")) == vmid:
-                driver.tool.finish(task["upid"])
+        for task in driver.tool.running_tasks(vm_options.node, "qmrestore", vmid):
+            driver.tool.finish(task["upid"])
     restored = driver.read_options(vmid)
     _check_whole(vm.name, {**options, **requested}, restored)
     media = _media_after(driver, restored.node, restored.stored, vmid)

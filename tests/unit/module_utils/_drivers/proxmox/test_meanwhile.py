@@ -9,8 +9,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 
-from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, Api, do, driver_of
+from simulators.proxmox import behind
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed
+from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, Api, do, do_backup, driver_of
 from unit.module_utils._drivers.proxmox.tasks import done
+from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of, number_of
+
+LOST = {"name": "web1", "state": "restored", "backup": "newest"}
 
 
 @pytest.fixture(name="saved")
@@ -44,3 +49,36 @@ def test_start_waits_for_the_job_that_saves_a_stopped_vm(world, saved, options):
 def test_stopped_or_deleted_after_the_job(world, saved, state):
     assert done(world, name="web2", timeout=900, state=state, delete_disks="all").changed is (state == "absent")
     assert not any(entry.is_write and entry.status != 200 for entry in world.journal.requests)
+
+
+@pytest.mark.parametrize(("asked", "number"), [(BESIDE, 0), (LOST, 0), (REPLACE, 0), (REPLACE, 1)])
+def test_lost_answer_of_a_restore_that_runs_is_awaited(world, asked, number):
+    """While it runs, the VM has neither a lock nor a name: only the task of the server shows it."""
+    back_up(world)
+    behind.power(world, 100, on=False)
+    if asked is LOST:
+        assert not do(world, name="web1", id="100", state="absent", delete_disks="all").failed
+    world.timing.restore_per_gib = 5
+    world.faults.request("reset_after", method="POST", path="/nodes/pve1/qemu", skip=number)
+    done(world, run=do_backup, timeout=3600, **asked)
+    names = {BESIDE["new_name"]} if asked is BESIDE else set()
+    found = {machine.config.current.get("name") for machine in world.cluster.machines.values()}
+    assert found == {"web1", "web2", "tmpl", *names}
+    assert restores(world) == [102, 100][asked is LOST : 1 + (asked is not BESIDE)]
+
+
+def restores(world):
+    """The VMIDs of all requests to restore a backup."""
+    return [int(one.params["vmid"]) for one in world.journal.requests if "archive" in one.params]
+
+
+def test_next_run_waits_for_the_restore_of_a_killed_one(world):
+    back_up(world)
+    behind.power(world, 100, on=False)
+    assert not do(world, name="web1", id="100", state="absent", delete_disks="all").failed
+    with pytest.raises(Killed):
+        do_backup(world, api=Disturbed(world, 0, "kill after"), **LOST)
+    assert dict(world.cluster.machines[100].config.current) == {"memory": "128"}
+    done(world, run=do_backup, timeout=3600, **LOST)
+    assert (sorted(world.cluster.machines), set(restores(world))) == ([100, 101, 9000], {100})
+    assert (number_of(world, "web1"), byte_of(world, "web1")) == (100, 7)
