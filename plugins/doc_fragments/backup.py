@@ -133,6 +133,9 @@ options:
     description:
       - For O(state=restored) on another host - names of networks in the backup, and those to use instead.
     type: dict
+  each:
+    description: Set by playbooks of this collection only, which treat each VM as a task of its own.
+    type: dict
   controller_time:
     description: Set by the action plugin of the module only. A value in a task has no effect.
     type: int

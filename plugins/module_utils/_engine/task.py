@@ -168,21 +168,21 @@ def _answers(host, port, what):
     return guest_answers(host, port, what)
 
 
-def run(driver, requests, check=False, approval=None, clock=None, probe=_answers):
+def run(driver, requests, check=False, approval=None, clock=None, probe=_answers, is_each=False):
     """Carry out ``requests`` (or only predict the result, in check mode) and return the Outcome.
 
     All VMs are planned before the first step: if one plan is rejected, or their plan as a whole is not permitted by
-    ``approval``, the task fails and nothing is done.
+    ``approval``, the task fails and nothing is done. ``is_each``: a plan that is rejected does not reject the others.
     """
     task = Task(driver, requests, clock or Clock(), probe)
-    is_refused = carry_out([task], task.works, check, approval or Approval())
+    is_refused = carry_out([task], task.works, check, approval or Approval(), is_each)
     return task.outcome(check and not is_refused)
 
 
-def carry_out(tasks, works, check, approval):
+def carry_out(tasks, works, check, approval, is_each=False):
     """Plan ``works``, which are those of all ``tasks`` as they are listed, and carry out their plans.
 
-    Returns whether a plan was rejected: nothing is done then.
+    Returns whether they were rejected as a whole: nothing is done then. ``is_each``: as if each were a task of its own.
     """
     for task in tasks:
         task.plan(check)
@@ -192,22 +192,26 @@ def carry_out(tasks, works, check, approval):
 
         check_limits(tasks, works)
     if any(work.plan.changed for work in works):
-        _prepare(tasks, works)
+        _prepare(tasks, works, is_each)
     else:
         order.reject_twice_listed(works)
-    if not any(work.plan.refusal for work in works):
-        _approve(works, approval)
-    is_refused = any(work.plan.refusal for work in works)
-    if is_refused:
-        for work in works:
+    counted = [work for work in works if not (is_each and work.plan.refusal)]
+    if not any(work.plan.refusal for work in counted):
+        _approve(counted, approval, is_each)
+    is_refused = any(work.plan.refusal for work in counted)
+    for work in works:
+        if is_refused or work.plan.refusal:
             work.digest = None
     if not (check or is_refused):
-        _execute(works, approval.is_limited)
+        _execute(counted, approval.is_limited)
     return is_refused
 
 
-def _approve(works, approval):
-    """Compare the plan of the whole task with those that were approved; if it is none of them, reject it."""
+def _approve(works, approval, is_each):
+    """Compare the plan of the whole task with those that were approved; if it is none of them, reject it.
+
+    ``is_each``: the digest of a VM is that of a task for it alone, so that such a task can expect it.
+    """
     changing = [work for work in works if work.plan.changed]
     if not changing:
         approval.permit([], [])
@@ -220,7 +224,7 @@ def _approve(works, approval):
         for work, one in zip(changing, versions)
     ]
     for work, content in zip(changing, contents):
-        work.digest = digest(content)
+        work.digest = approval.digest_of([content]) if is_each else digest(content)
     shown = [(work.name, lines_of(work.plan, work.task.traits.defaults)) for work in changing]
     obstacle = next(filter(None, (obstacle_of(work.plan, one) for work, one in zip(changing, versions))), "")
     try:
@@ -229,7 +233,7 @@ def _approve(works, approval):
         changing[0].plan = changing[0].refused(changing[0].labelled(error.message), error.remedy)
 
 
-def _prepare(tasks, works):
+def _prepare(tasks, works, is_each):
     """Compare the plans with each other, and let the drivers check what they need from the host.
 
     A plan that would fail half-way is rejected. A task without changes saves the time of the import.
@@ -242,6 +246,8 @@ def _prepare(tasks, works):
         find_places(tasks)
     for work in compare_plans(works):
         if work.plan.changed:
+            if is_each:  # What one VM would take is there for the next one, too.
+                work.task.driver.space = type(work.task.driver.space)()
             work.task.preflight(work)
 
 

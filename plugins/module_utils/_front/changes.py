@@ -47,6 +47,7 @@ def backup_module(platform, own_options, lacks, make_driver):
     def answer(params, check, approval):
         if params.get("controller_time") is None:
             params = {**params, "controller_time": int(epoch())}
-        return run(make_driver(params), backup_requests(params, options), check, approval).result()
+        is_each = params.get("each") is not None
+        return run(make_driver(params), backup_requests(params, options), check, approval, is_each=is_each).result()
 
     return changing(options, answer, platform)

@@ -71,7 +71,8 @@ class Declaration(Frozen, eq=False):
         answer = self.answer(params, check, approval)
         if answer.get("changed") and not approval.was_asked:
             raise AssertionError("A change was made that no approval could limit.")
-        has_plan = check and not answer.get("failed") and approval.plan is not None
+        # A plan that was rejected as a whole has none.
+        has_plan = check and approval.plan is not None
         artifacts = {"ansible_stats": approval.artifacts()} if has_plan else {}
         warnings = [*answer["warnings"], *approval.warnings]
         return {**answer, "plan": approval.plan, **artifacts, "warnings": warnings}

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.record.leases import CLOCK_TOLERANCE, read_time
+from ...module_utils._core.results.approval import TEXTS
+from ..tasks.over_platforms import texts_of
 
 CREATED, CHANGED, UNCHANGED, FAILED = "created", "changed", "unchanged", "failed"
 PLANNED, PASSED = "planned", "passed"
@@ -19,6 +22,39 @@ _NAME = re.compile(rf"{FLEET}-(\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})")
 _EXPIRES = "1d"
 #: Any backup is young enough.
 _ANY_AGE = "36500d"
+
+
+def grouped(tasks):
+    """Return the ``tasks``, which are (source, module, arguments), as lists of their places: one list can be one task.
+
+    In each list, they differ only in their VM, and no two VMs have the same name.
+    """
+    groups, listed = {}, Counter()
+    for place, (source, module, arguments) in enumerate(tasks):
+        shared = repr([source, module, sorted({**arguments, "name": None, "id": None}.items())])
+        one = (shared, *arguments.get("name", ()))
+        listed[one] += 1
+        groups.setdefault((shared, listed[one]), []).append(place)
+    return list(groups.values())
+
+
+def together(tasks):
+    """Return one task of vm_backup for the VMs of several, each of which is treated as if it were alone."""
+    source, module, arguments = tasks[0]
+    ids = {one["name"][0]: one.get("id") for _source, _module, one in tasks}
+    return source, module, {**arguments, "name": list(ids), "id": None, "each": ids}
+
+
+def apart(result, count):
+    """Return the results of the ``count`` VMs of such a task; none if it failed before it knew its VMs."""
+    vms = result.get("vms") or ()
+    return [_of_one(result, one) for one in vms] if len(vms) == count else []
+
+
+def _of_one(result, vm):
+    texts = [one for one in texts_of(result) if one["vm"] == vm["name"]]
+    own = {name: vm[name] for name in ("changed", "failed", "msg", "plan")}
+    return {**own, "vms": [vm], "warnings": result.get("warnings"), "ansible_stats": {"data": {TEXTS: texts}}}
 
 
 def _entry(vm, outcome, backup=None, **more):

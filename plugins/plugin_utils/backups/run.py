@@ -15,14 +15,14 @@ from ..inventory.sources import sources_for
 from ..leases.decisions import aligned
 from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now
-from .decisions import FAILED, backed_up, failed_entry
+from .decisions import FAILED, apart, backed_up, failed_entry, grouped, together
 from .drill import COPIES, Drill
 
 _BACKUP, _PREFIX = "polyvirt.core.vm_backup", "backup_"
 #: Options that differ from VM to VM.
 _OF_ONE_VM = frozenset({
     "name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks", "allow_host_access",
-    "controller_time", "approval", "expect_plan",
+    "controller_time", "approval", "expect_plan", "each",
 })  # fmt: skip
 #: For a run each day, which can begin a few minutes earlier.
 _MAX_AGE = "20h"
@@ -77,8 +77,25 @@ class BackupRun(OverSources):
         tasks = {label(vm): (vm.source, _BACKUP, self._present(vm)) for vm in vms}
         results = dict(zip(vms, self._planned_first(tasks, self._options["timeout"], check, approval)))
         warnings = [f"{vm.source}: {one}" for vm, result in results.items() for one in result.get("warnings") or ()]
+        warnings = list(dict.fromkeys(warnings))
         changed = any(result.get("changed") for result in results.values())
         return {vm: backed_up(vm, result, now()) for vm, result in results.items()}, changed, warnings
+
+    def _run_each(self, tasks, seconds, check):
+        """Run tasks as usual. In check mode, those that differ only in the VM are one task, which reads lists once.
+
+        Changes are made one after the other: each VM is planned again at its turn, and only then stopped if need be.
+        """
+        tasks, run_each = list(tasks), super()._run_each
+        groups = grouped(tasks) if check else []
+        groups = [group for group in groups if len(group) > 1]
+        planned = run_each([together([tasks[place] for place in group]) for group in groups], seconds, check)
+        found = {}
+        for group, result in zip(groups, planned):
+            found.update(zip(group, apart(result, len(group))))
+        alone = [place for place in range(len(tasks)) if place not in found]
+        found.update(zip(alone, run_each([tasks[place] for place in alone], seconds, check)))
+        return [found[place] for place in range(len(tasks))]
 
     def _present(self, vm):
         asked = {name: one for name, one in self._requests[vm].items() if name not in COPIES.values()}

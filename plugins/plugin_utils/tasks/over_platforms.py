@@ -114,13 +114,17 @@ class OverPlatforms(PlatformAction):
 def plan_of(result):
     """Return the digest of a part; None if it has no text: nobody can approve what is too long to be shown."""
     plan = result.get("plan")
-    return None if plan and not _artifacts(result).get(TEXTS) else plan
+    return None if plan and not texts_of(result) else plan
 
 
 def shown_plans(planned):
     """Return [(VM, lines)] of results of check mode."""
-    texts = [one for result in planned.values() for one in _artifacts(result).get(TEXTS, ())]
-    return [(one["vm"], one["lines"]) for one in texts]
+    return [(one["vm"], one["lines"]) for result in planned.values() for one in texts_of(result)]
+
+
+def texts_of(result):
+    """Return the texts of the plans in a result of check mode."""
+    return _artifacts(result).get(TEXTS, ())
 
 
 def _artifacts(result):

@@ -33,6 +33,7 @@ _RULES = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 BACKUP = {
     "name": NAMES,
     "id": ID,
+    "each": Policy("dict", hidden=True),
     "state": Policy(choices=("present", "absent", "restored"), default="present"),
     "directory": Policy("path", absolute=True, filled=True),
     "allow_shared_directory": Consent(),
@@ -69,17 +70,20 @@ BACKUP_RUN = {
 
 
 def backup_requests(params, options):
-    """Return the requests of a task about backups, in the order of its VM names."""
+    """Return the requests of a task about backups, in the order of its VM names.
+
+    ``each`` ({name: ID or None}) makes each VM a task of its own: one that is rejected does not reject the others.
+    """
     names, given = names_of(params), given_options(params, options)
     _check_given(given, names)
     keep = Keep(**{name: given.get(f"keep_{name}") for name in fields(Keep)})
     asked = {name: given[name] for name in fields(BackupRequest) if name in given}
     policy = {name: given[name] for name in fields(PolicyOfRequest) if name in given}
-    new_name = given.get("new_name")
+    new_name, ids = given.get("new_name"), given.get("each", {})
     return [
         Request(
             name=new_name or name,
-            id=None if new_name else given.get("id"),
+            id=None if new_name else ids.get(name, given.get("id")),
             backup=BackupRequest(**{**asked, "keep": keep, "of": name or given.get("id"), "is_beside": bool(new_name)}),
             policy=PolicyOfRequest(**policy),
         )

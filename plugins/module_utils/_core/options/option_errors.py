@@ -13,7 +13,7 @@ _SIMILAR = 0.75
 #: Types of options that are text for a task.
 _TEXT = ("str", "path")
 #: Options that only this collection sets, as Ansible lists them.
-_HIDDEN = Pattern(r"\b(approval|catalogue|controller_time), ")
+_HIDDEN = Pattern(r"\b(approval|catalogue|controller_time|each), ")
 
 
 def error_messages(validated, unknown="Unsupported parameters"):

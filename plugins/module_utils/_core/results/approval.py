@@ -63,17 +63,20 @@ class Approval:
         if not parts:
             self.plan = ""
             return
-        # Most tasks change nothing.
-        from .plan_content import digest
-
-        self._connections = tuple(self._connections)
-        plan = digest({**self._context, "connections": self._connections, "parts": parts})
+        plan = self.digest_of(parts)
         if self.is_limited and (obstacle or not (self._is_expected(plan) and self._is_listed(plan))):
             raise Refused(self._message(plan, shown, obstacle), _REMEDY)
         if obstacle:
             self.warnings.append(f"The plan of this task cannot be approved: {obstacle}")
             return
         self.plan, self._shown = plan, shown
+
+    def digest_of(self, parts):
+        """Return the digest of the plan of a task with these ``parts``."""
+        from .plan_content import digest  # Most tasks change nothing.
+
+        self._connections = tuple(self._connections)
+        return digest({**self._context, "connections": self._connections, "parts": parts})
 
     def permit_parts(self, plans, shown):
         """Permit a task of several parts with their own digests (``plans``: {name of the part: digest})."""
