@@ -77,7 +77,6 @@ class BackupRun(OverSources):
         tasks = {label(vm): (vm.source, _BACKUP, self._present(vm)) for vm in vms}
         results = dict(zip(vms, self._planned_first(tasks, self._options["timeout"], check, approval)))
         warnings = [f"{vm.source}: {one}" for vm, result in results.items() for one in result.get("warnings") or ()]
-        warnings = list(dict.fromkeys(warnings))
         changed = any(result.get("changed") for result in results.values())
         return {vm: backed_up(vm, result, now()) for vm, result in results.items()}, changed, warnings
 
@@ -86,12 +85,10 @@ class BackupRun(OverSources):
 
         Changes are made one after the other: each VM is planned again at its turn, and only then stopped if need be.
         """
-        tasks, run_each = list(tasks), super()._run_each
-        groups = grouped(tasks) if check else []
-        groups = [group for group in groups if len(group) > 1]
-        planned = run_each([together([tasks[place] for place in group]) for group in groups], seconds, check)
-        found = {}
-        for group, result in zip(groups, planned):
+        tasks, run_each, found = list(tasks), super()._run_each, {}
+        groups = [group for group in grouped(tasks) if check and len(group) > 1]
+        joined = [together([tasks[place] for place in group]) for group in groups]
+        for group, result in zip(groups, run_each(joined, seconds, check)):
             found.update(zip(group, apart(result, len(group))))
         alone = [place for place in range(len(tasks)) if place not in found]
         found.update(zip(alone, run_each([tasks[place] for place in alone], seconds, check)))
@@ -116,5 +113,5 @@ def _answer_of(entries, changed, warnings, check):
     for line in aligned([head, *(tuple(str(one[key] or "-") for key in _COLUMNS) for one in entries)]):
         Display().display(line)
     failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == FAILED]
-    answer = {"changed": changed, "vms": entries, "warnings": warnings}
+    answer = {"changed": changed, "vms": entries, "warnings": list(dict.fromkeys(warnings))}
     return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer

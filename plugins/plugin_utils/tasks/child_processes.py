@@ -26,6 +26,8 @@ from ...module_utils._core.frozen import Frozen
 _FORK = multiprocessing.get_context("fork")
 #: Seconds for a process to end its own child processes.
 _END_TIMEOUT = 3
+#: The longest time limit in seconds: poll(2) has an int of milliseconds. The tasks of a hundred VMs can have more.
+_LONGEST = 2_000_000
 #: prctl(2): orphaned descendants become children of this process.
 _SET_CHILD_SUBREAPER = 36
 #: The process title of an ssh that keeps a connection for others (ControlPersist), and ends after a time.
@@ -57,7 +59,7 @@ def answers(functions, seconds):
 
 class _Child:
     def __init__(self, function, seconds):
-        self._seconds, self._has_answered = seconds, False
+        self._seconds, self._has_answered = min(seconds, _LONGEST), False
         self._receiving, sending = _FORK.Pipe(duplex=False)
         self._sending = sending
         self._process = _FORK.Process(target=_run, args=(function, sending), daemon=False)

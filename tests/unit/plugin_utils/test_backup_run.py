@@ -226,10 +226,14 @@ def test_drill_that_was_not_approved_changes_nothing():
 
 
 class Sources:
-    """A source; ``fails`` are VMs that cannot be backed up. ``sent`` are the tasks of runs and of check mode."""
+    """A source; ``fails`` are VMs that cannot be backed up. ``sent`` are the tasks of runs and of check mode.
 
-    def __init__(self, fails=(), unchanged=(), ahead=()):
-        self.fails, self.unchanged, self.ahead, self.sent = fails, unchanged, ahead, []
+    With a VM of ``misnamed``, a task for several fails as a whole.
+    """
+
+    def __init__(self, fails=(), unchanged=(), ahead=(), misnamed=()):
+        self.fails, self.unchanged, self.ahead, self.misnamed = fails, unchanged, ahead, misnamed
+        self.sent = []
 
     def connection(self, name):
         return {"uri": "test:///default"}
@@ -239,15 +243,28 @@ class Sources:
         return [self._result(task["polyvirt.core.vm_backup"]) for _source, task in tasks]
 
     def _result(self, options):
-        (name,) = options["name"]
-        if name in self.fails:
-            return {"failed": True, "msg": f"{name}: no space."}
-        verbs = [] if name in self.unchanged else [{"verb": "backup"}]
-        found = [backup(OLD), *([] if name in self.unchanged else [backup(NEW)]), *self.ahead]
-        return {"changed": bool(verbs), "plan": "", "vms": [{"backups": found, "steps": verbs}]}
+        if set(options["name"]) & set(self.misnamed):
+            return {"failed": True, "msg": "name: it contains a slash."}
+        vms = [self._entry(name) for name in options["name"]]
+        failed = [one["msg"] for one in vms if one["failed"]]
+        result = {"changed": any(one["changed"] for one in vms), "plan": "", "vms": vms, "warnings": ["old"]}
+        return {**result, **({"failed": True, "msg": "\n".join(failed)} if failed else {})}
+
+    def _entry(self, name):
+        has_failed, is_unchanged = name in self.fails, name in self.unchanged
+        verbs = [] if has_failed or is_unchanged else [{"verb": "backup"}]
+        found = [backup(OLD), *([backup(NEW)] if verbs else []), *self.ahead]
+        outcome = {"failed": has_failed, "msg": f"{name}: no space." if has_failed else "", "changed": bool(verbs)}
+        return {"name": name, **outcome, "plan": None if has_failed else "", "backups": found, "steps": verbs}
+
+    def asked(self, check):
+        """[(names, IDs)] of the tasks in check mode, or of the others."""
+        tasks = [task["polyvirt.core.vm_backup"] for task in self.sent if task["check_mode"] == check]
+        return [(one["name"], one["each"] if "each" in one else one.get("id")) for one in tasks]
 
 
-def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db")):
+def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db"), **of_hosts):
+    """Run the plugin; ``variables`` are those of all hosts, ``of_hosts`` those of single ones."""
     monkeypatch.setattr(backup_run, "sources_for", lambda *words: sources)
     monkeypatch.setattr(backup_run, "now", lambda: NOW)
     monkeypatch.setattr(backup_run.Display, "display", lambda self, line: None)
@@ -255,6 +272,8 @@ def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db")):
     plugin.of_backup, plugin.own = frozenset(VM_BACKUP.options), frozenset()
     known = {"polyvirt_source": "lab", "polyvirt_platform": "libvirt"}
     found = {host: {**known, "polyvirt_name": host, "polyvirt_id": f"u-{host}", **variables} for host in hosts}
+    for host, own in of_hosts.items():
+        found[host].update(own)
     plugin._loader, plugin._task_vars = None, {"hostvars": found}
     options = {"hosts": list(hosts), "sources": None, "timeout": 1, "action": "backup"}
     return plugin._answer(options, check, SimpleNamespace(permit_parts=lambda *words: None, is_limited=False))
@@ -263,7 +282,8 @@ def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db")):
 def test_variables_of_hosts_are_the_options(monkeypatch):
     sources = Sources()
     variables = {"backup_directory": "/b", "backup_storage": "local", "backup_keep_daily": 7, "backup_exclude": ""}
-    back_up(monkeypatch, sources, {**variables, "backup_disk_directory": "/x", "backup_server": "mine"})
+    variables.update(backup_disk_directory="/x", backup_server="mine")
+    back_up(monkeypatch, sources, variables, hosts=["web"])
     assert sources.sent[0]["polyvirt.core.vm_backup"] == {
         "platform": "libvirt",
         "options": {"uri": "test:///default"},
@@ -273,6 +293,34 @@ def test_variables_of_hosts_are_the_options(monkeypatch):
         "directory": "/b",
         "keep_daily": 7,
     }
+
+
+def test_vms_with_equal_options_are_planned_in_one_task_and_changed_in_one_each(monkeypatch):
+    sources = Sources(unchanged=("db",))
+    rules = {"backup_directory": "/b", "backup_keep_daily": 7}
+    answer = back_up(
+        monkeypatch, sources, {}, hosts=("web", "db", "old", "app"),
+        web=rules, db=dict(reversed(rules.items())), old={"backup_directory": "/b"}, app=rules,
+    )  # fmt: skip
+    ids = {"web": "u-web", "db": "u-db", "app": "u-app"}
+    assert sources.asked(check=True) == [(["web", "db", "app"], ids), (["old"], "u-old")]
+    assert sources.asked(check=False) == [(["web"], "u-web"), (["old"], "u-old"), (["app"], "u-app")]
+    outcomes = [("web", "created"), ("db", "unchanged"), ("old", "created"), ("app", "created")]
+    assert [(one["name"], one["outcome"]) for one in answer["vms"]] == outcomes
+    assert answer["warnings"] == ["lab: old"]
+
+
+def test_vms_with_the_same_name_are_planned_in_different_tasks(monkeypatch):
+    sources = Sources()
+    back_up(monkeypatch, sources, {"backup_directory": "/b", "polyvirt_name": "web"}, check=True)
+    assert sources.asked(check=True) == [(["web"], "u-web"), (["web"], "u-db")]
+
+
+def test_name_that_rejects_the_whole_task_is_an_error_of_its_own_vm(monkeypatch):
+    sources = Sources(misnamed=("a/b",))
+    answer = back_up(monkeypatch, sources, {"backup_directory": "/b"}, check=True, hosts=("web", "a/b", "db"))
+    assert [one["outcome"] for one in answer["vms"]] == ["created", "failed", "created"]
+    assert answer["msg"] == "lab: a/b: name: it contains a slash."
 
 
 def test_misspelt_variable_is_rejected(monkeypatch):

@@ -41,6 +41,10 @@ def test_each_function_has_its_own_answer():
     ]
 
 
+def test_time_limit_can_be_longer_than_poll_permits():
+    assert answers([lambda: "read"], [100 * 21600 + 60]) == [Answer("read")]
+
+
 @pytest.mark.parametrize("has_session", [False, True])
 def test_hanging_function_is_ended_with_its_child_processes(has_session):
     """Ansible's ssh has a session of its own."""

@@ -138,14 +138,15 @@ def do_snapshot(world, check=False, api=None, **options):
     return run(driver_of(world, api), asked, check, clock=SimulatedClock(world))
 
 
-def do_backup(world, check=False, api=None, **options):
+def do_backup(world, check=False, api=None, approval=None, **options):
     """The same for ``proxmox_backup``, on the storage ``backups``; the controller has the time of the cluster."""
     given = {"storage": "backups", "controller_time": int(world.now)}
     given |= {"max_age": "50m"} if options.get("state", "present") == "present" else {}
     params = {**defaults(proxmox_backup), **given, **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     asked = backup_requests(params, proxmox_backup.MODULE.options)
-    return run(driver_of(world, api, params), asked, check, clock=SimulatedClock(world))
+    driver, is_each = driver_of(world, api, params), params["each"] is not None
+    return run(driver, asked, check, approval, clock=SimulatedClock(world), is_each=is_each)
 
 
 def defaults(module):
