@@ -182,7 +182,7 @@ def run(driver, requests, check=False, approval=None, clock=None, probe=_answers
 def carry_out(tasks, works, check, approval, is_each=False):
     """Plan ``works``, which are those of all ``tasks`` as they are listed, and carry out their plans.
 
-    Returns whether they were rejected as a whole: nothing is done then. ``is_each``: as if each were a task of its own.
+    Returns whether the task was rejected: nothing is done then. ``is_each``: as if each were a task of its own.
     """
     for task in tasks:
         task.plan(check)
@@ -199,9 +199,8 @@ def carry_out(tasks, works, check, approval, is_each=False):
     if not any(work.plan.refusal for work in counted):
         _approve(counted, approval, is_each)
     is_refused = any(work.plan.refusal for work in counted)
-    for work in works:
-        if is_refused or work.plan.refusal:
-            work.digest = None
+    for work in (one for one in works if is_refused or one.plan.refusal):
+        work.digest = None
     if not (check or is_refused):
         _execute(counted, approval.is_limited)
     return is_refused
@@ -210,7 +209,7 @@ def carry_out(tasks, works, check, approval, is_each=False):
 def _approve(works, approval, is_each):
     """Compare the plan of the whole task with those that were approved; if it is none of them, reject it.
 
-    ``is_each``: the digest of a VM is that of a task for it alone, so that such a task can expect it.
+    ``is_each``: the digest of a VM is that of a task for it alone.
     """
     changing = [work for work in works if work.plan.changed]
     if not changing:

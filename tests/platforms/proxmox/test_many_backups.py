@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from simulators.proxmox import worlds
+from simulators.proxmox import behind, worlds
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 from suite.by_ansible import run_ansible
@@ -50,14 +50,14 @@ class Cluster:
         (self._folder / name).write_text(json.dumps(content), encoding="utf-8")
         return str(self._folder / name)
 
-    def play(self, *words, hosts, code=0, **variables):
-        """Run a playbook on ``hosts`` ({name: variables}); returns (output, number of requests of each end)."""
+    def play(self, *words, hosts, **variables):
+        """Run a playbook on ``hosts`` ({name: variables}); returns the paths of its requests."""
         inventory = self._write("hosts.json", {"all": {"hosts": hosts}})
         self.world.journal.clear()
         command = [*words, "-i", inventory, "-e", json.dumps(variables)]
         done = run_ansible(self._folder, "ansible-playbook", command, {"COLUMNS": "1000"}, cwd=self._folder)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout, [one.path for one in self.world.journal.requests]
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [one.path for one in self.world.journal.requests]
 
     def back_up(self, **options):
         """Run the module of the playbook ``backup`` for all VMs, whose hosts need no request; returns its result."""
@@ -71,7 +71,7 @@ class Cluster:
             {"ansible.builtin.copy": result, "run_once": True},
         ]
         play = self._write("play.yml", [{"hosts": "all", "gather_facts": False, "tasks": tasks}])
-        _output, paths = self.play(play, hosts=hosts, backup_storage="backups")
+        paths = self.play(play, hosts=hosts, backup_storage="backups")
         return json.loads((self._folder / "result.json").read_text(encoding="utf-8")), paths
 
     def report(self):
@@ -79,8 +79,8 @@ class Cluster:
         own = {"vm_platform": "proxmox", "vm_module_options": self.connection, "ansible_connection": "local"}
         hypervisor = {**own, "vm_machines": [{"name": name} for name in names], "backup_storage": "backups"}
         variables = {"drift_report_backup_max_age": "1h", "drift_report_folder": str(self._folder / "report")}
-        words = ("polyvirt.core.drift_report",)
-        _output, paths = self.play(*words, hosts={"cluster": hypervisor}, drift_report_hosts="all", **variables)
+        hosts = {"cluster": hypervisor}
+        paths = self.play("polyvirt.core.drift_report", hosts=hosts, drift_report_hosts="all", **variables)
         report = json.loads((self._folder / "report" / "report.json").read_text(encoding="utf-8"))
         return {one["name"]: one["backup"]["status"] for one in report["vms"]}, paths
 
@@ -99,11 +99,6 @@ def _outcomes(result):
     return [one["outcome"] for one in result["vms"]]
 
 
-def _counts(paths):
-    """(all requests, those of configurations in backups)."""
-    return len(paths), sum(path.endswith("/extractconfig") for path in paths)
-
-
 def test_requests_for_many_vms(cluster, record_property):
     checked, paths = cluster.back_up(check=True)
     record_property("check", len(paths))
@@ -120,9 +115,19 @@ def test_requests_for_many_vms(cluster, record_property):
         record_property("again", len(paths))
         assert (again["changed"], _outcomes(again)) == (False, ["unchanged"] * COUNT), again
         assert len(paths) <= AGAIN
-        assert _counts(paths)[1] == COUNT
+        assert sum(path.endswith("/extractconfig") for path in paths) == COUNT
     statuses, paths = cluster.report()
     record_property("report", len(paths))
     assert set(statuses.values()) == {"young"}
     # The VMs are compared with their descriptions, too.
     assert len(paths) <= AGAIN + 10 + NODES + COUNT
+
+
+def test_vm_that_fails_keeps_no_other_from_its_approved_backup(cluster):
+    behind.edit(cluster.world, 101, name="renamed")
+    expected = ["failed" if number == 1 else "created" for number in range(COUNT)]
+    checked, _paths = cluster.back_up(check=True)
+    assert (checked["failed"], _outcomes(checked)) == (True, expected), checked
+    done, _paths = cluster.back_up(expect_plan=checked["plan"])
+    assert (done["failed"], done["changed"], _outcomes(done)) == (True, True, expected), done
+    assert done["msg"] == checked["msg"] and "is named 'renamed'" in done["msg"]
