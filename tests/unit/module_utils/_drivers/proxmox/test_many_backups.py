@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 
 from simulators.proxmox import behind, worlds
-from simulators.proxmox.storage import GIB
+from simulators.proxmox.storage import GIB, Storage
 from unit.module_utils._drivers.proxmox.simulated import do_backup
 
 NODES, COUNT = 3, 20
@@ -39,16 +39,20 @@ def outcomes(outcome):
     return [(one["failed"], [step["verb"] for step in one["steps"]]) for one in outcome.vms]
 
 
-def test_requests_of_a_task_with_nothing_to_do(many):
-    assert not do_backup(many, **each(*NAMES)).failed
+@pytest.mark.parametrize(("storage", "lists"), [("backups", 1), ("own", NODES)])
+def test_requests_of_a_task_with_nothing_to_do(many, storage, lists):
+    """A list of the cluster, of each node, and of the storage; of one that is not shared, on each node."""
+    many.storages.add(Storage("own", "dir", frozenset({"backup"})))
+    given = {"storage": storage, **each(*NAMES)}
+    assert not do_backup(many, **given).failed
     many.journal.clear()
-    outcome = do_backup(many, check=True, **each(*NAMES))
+    outcome = do_backup(many, check=True, **given)
     assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
     paths = [one.path for one in many.journal.requests]
     read = [one for one in paths if one.endswith("/extractconfig")]
     assert len(paths) <= 10 + NODES + 2 * COUNT
     # The configuration in each backup is compared, once.
-    assert (len(read), len(paths) - len(read)) == (COUNT, 2 + NODES + COUNT)
+    assert (len(read), len(paths) - len(read)) == (COUNT, 1 + NODES + lists + COUNT)
 
 
 def test_requests_before_the_first_backups(many):
