@@ -72,8 +72,9 @@ options:
           - By default, C(ansible-playbook) and C(ansible-inventory) continue without a file that fails, and so does an
             import of AWX from a directory with other files. All of them stop if the environment variable
             E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is V(true).
+          - The playbooks of this collection that read VMs from the inventory, such as C(polyvirt.core.backup), fail at
+            their end if a source could not be read, unless this is set to V(false).
         type: bool
-        default: false
   hostname:
     description:
       - Jinja expression for the name of a host, such as V(polyvirt_name ~ '.example.com'). It can use the variables of
@@ -123,7 +124,8 @@ notes:
     Characters that the name of a group cannot have are replaced by an underscore.
   - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
   - If sources cannot be read, the group C(all) has the variable C(polyvirt_unread_sources), a list of their names.
-    The VMs of these sources are not listed, which does not mean that they were deleted.
+    The VMs of these sources are not listed, which does not mean that they were deleted. The variable
+    C(polyvirt_missing_sources) has those of them without C(required=false).
   - With O(cache), only sources that could be read are stored.
 seealso:
   - module: polyvirt.core.vm_info
@@ -186,6 +188,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ..module_utils._core.errors import PolyvirtError
 from ..module_utils._core.options.option_errors import error_messages
 from ..plugin_utils.inventory import hosts
+from ..plugin_utils.inventory.missing import MISSING, READ, UNREAD
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.in_process import now
 from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks
@@ -202,7 +205,6 @@ except ImportError:
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
-_UNREAD = "polyvirt_unread_sources"
 #: Seconds added to a task's own timeout before its process is ended.
 _GRACE = 5
 #: Variables that say how a host is reached.
@@ -216,7 +218,7 @@ SOURCE = {
     "options": {"type": "dict", "default": {}},
     "prefix": {"default": ""},
     "timeout": {"type": "int", "default": 60},
-    "required": {"type": "bool", "default": False},
+    "required": {"type": "bool"},
 }
 
 
@@ -229,7 +231,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory, loader, path, cache=True):
         sources = self.sources_in(inventory, loader, path, cache)
         found = self._found(sources, cache)
-        self._name_unread([one.name for one in sources if one.name not in found])
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
         windows = self.get_option("windows_connection")
@@ -244,6 +245,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._warn_of_renamed(preferred, names, reached)
         for (_one, vm), variables, name in zip(entries, described, names):
             self._add(name, vm, variables)
+        self._name_unread([one for one in sources if one.name not in found])
 
     def _check_order(self, names):
         """Reject names of VMs that a file after this one has: Ansible would merge the variables of both hosts."""
@@ -308,6 +310,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             result = answer.value or {}
             problem = answer.problem or result.get("problem")
             if problem and one.required:
+                self._name_unread([one])
                 raise AnsibleParserError(f"{self._path}: {one.label}: {problem}")
             for warning in [problem] if problem else result["warnings"]:
                 self.display.warning(f"{self._path}: {one.label}: {warning}")
@@ -345,11 +348,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # Filling the inventory ------------------------------------------------------------------------------------------
 
-    def _name_unread(self, names):
+    def _name_unread(self, sources):
         """Whoever compares two inventories must know that the VMs of these sources are not deleted, but not listed."""
-        if names:
-            others = self.inventory.groups["all"].vars.get(_UNREAD, [])  # Of other files of the inventory.
-            self.inventory.set_variable("all", _UNREAD, [*others, *names])
+        READ[self._path] = [one.name for one in sources if one.required is not False]
+        for variable, names in ((UNREAD, [one.name for one in sources]), (MISSING, READ[self._path])):
+            if names:
+                others = self.inventory.groups["all"].vars.get(variable, [])  # Of other files of the inventory.
+                self.inventory.set_variable("all", variable, [*others, *names])
 
     def _hostname(self, variables):
         expression, found = self.get_option("hostname"), None

@@ -113,6 +113,11 @@ plan:
   returned: always
   type: str
   sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+failed_hosts:
+  description: Hosts of the inventory whose VMs have failed.
+  returned: unless the task failed before it has read the sources
+  type: list
+  elements: str
 vms:
   description: One entry for each VM.
   returned: unless the task failed before it has read the sources

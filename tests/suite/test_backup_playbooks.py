@@ -156,6 +156,7 @@ def test_vm_that_cannot_be_backed_up_hides_no_other_and_is_in_the_report(backups
     }
     output = backups.back_up(code=2)
     assert (_rows(output, "failed"), _rows(output, "created")) == ([DB], [WEB]), output
+    assert re.findall(r"^(\S+) .* failed=1 ", output, re.MULTILINE) == [DB], output
     assert "libvirt-hypervisor: pvc-backup-db: " in output
     assert backups.report("1h")[WEB] == ("ok", "young")
     assert backups.report("0m")[WEB] == ("drift", "old")

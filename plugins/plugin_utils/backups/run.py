@@ -113,5 +113,7 @@ def _answer_of(entries, changed, warnings, check):
     for line in aligned([head, *(tuple(str(one[key] or "-") for key in _COLUMNS) for one in entries)]):
         Display().display(line)
     failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == FAILED]
-    answer = {"changed": changed, "vms": entries, "warnings": list(dict.fromkeys(warnings))}
+    hosts = [host for one in entries if one["outcome"] == FAILED for host in one["hosts"]]
+    warnings = list(dict.fromkeys(warnings))
+    answer = {"changed": changed, "vms": entries, "failed_hosts": hosts, "warnings": warnings}
     return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer

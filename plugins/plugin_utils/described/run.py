@@ -33,7 +33,7 @@ class DescribeVms(OverSources):
             write(os.path.join(folder, name), text, options["replace"], check)
             for name, text in files_of(found, options["form"]).items()
         ]
-        return _result(written, not_described(found, options["form"]), unread)
+        return _result(written, not_described(found, options["form"]), unread, sources.optional)
 
 
 def _read(sources, seconds):
@@ -68,11 +68,12 @@ def write(path, text, replaces, check):
     return {"path": path, "outcome": outcome, "before": old or "", "after": text}
 
 
-def _result(written, warnings, unread):
+def _result(written, warnings, unread, optional):
     changed = [one for one in written if one["outcome"] == "written"]
     kept = [one for one in written if one["outcome"] == "kept"]
     warnings = [*warnings, *(f"{one['path']} was changed by hand, so it was not overwritten." for one in kept)]
-    problems = [f"source {name}: {why}" for name, why in unread.items()]
+    problems = [f"source {name}: {why}" for name, why in unread.items() if name not in optional]
+    warnings += [f"source {name}: {why}" for name, why in unread.items() if name in optional]
     return {
         "changed": bool(changed),
         "files": [{"path": one["path"], "outcome": one["outcome"], "difference": _difference(one)} for one in written],

@@ -156,16 +156,17 @@ class GuardedRun(OverSources):
         deleted = self._snapshots.delete({vm: [name] for vm in vms if vm not in unsafe})
         done = {vm: "failed" if vm in unsafe else "restored" if vm in back else "kept" for vm in vms}
         unguarded = decisions.without_snapshot(outcome, vms)
+        undeleted = {vm: result for vm, result in deleted.items() if result.get("failed")}
         result = {
             "changed": outcome.changed or finished,
             "exit_code": outcome.code,
-            "failed_hosts": list(outcome.failed),
+            "failed_hosts": sorted({*outcome.failed, *(host for vm in (*unsafe, *undeleted) for host in vm.hosts)}),
             "vms": _vms(vms, done),
             "warnings": [f"The playbook also ran on {', '.join(unguarded)}, without a snapshot."] if unguarded else [],
         }
         reasons = [*decisions.ended(self._options["playbook"], outcome, done)] if outcome.has_failed else []
         reasons += [decisions.not_restored(vm, name, result) for vm, result in unsafe.items()]
-        reasons += [decisions.not_deleted(vm, name, result) for vm, result in deleted.items() if result.get("failed")]
+        reasons += [decisions.not_deleted(vm, name, result) for vm, result in undeleted.items()]
         if reasons:
             # A failed run approves no plans for the next job.
             return {**result, "failed": True, "msg": "\n".join(reasons)}

@@ -43,7 +43,8 @@ class Source(Frozen):
     options: Mapping = field(default_factory=dict)
     prefix: str = ""
     timeout: int = 60
-    required: bool = False
+    #: Only False, which a user wrote, says that a run may succeed without the source.
+    required: Optional[bool] = None
 
     @property
     def label(self):

@@ -81,6 +81,11 @@ class Sources:
     def names(self):
         return list(self._found)
 
+    @property
+    def optional(self):
+        """The sources that a run need not read, because ``required: false`` is written in their definitions."""
+        return {name for name, (_plugin, source) in self._found.items() if source.required is False}
+
     def source(self, name):
         """Return the definition of a source."""
         return self._found[name][1]

@@ -51,7 +51,7 @@ class Reap(OverSources):
         entries += kept
         for line in decisions.table(entries, check):
             Display().display(line)
-        return _answer_of(entries, unread)
+        return _answer_of(entries, unread, self._sources.optional)
 
     def _due(self):
         """Return ([(source, VM or snapshot)] that have expired, {source: why it cannot be read})."""
@@ -83,11 +83,13 @@ def _label(source, one):
     return f"{source}: {one['name']} ({one.get('id')}){of_snapshot}"
 
 
-def _answer_of(entries, unread):
+def _answer_of(entries, unread, optional):
     failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == decisions.FAILED]
-    failed += [f"The source {name} cannot be read, so nothing was done there: {why}" for name, why in unread.items()]
+    problems = {name: f"The source {name} cannot be read, so nothing was done there: {unread[name]}" for name in unread}
+    failed += [problem for name, problem in problems.items() if name not in optional]
     changed = any(one["outcome"] not in (decisions.FAILED, decisions.KEPT) for one in entries)
     kept = [one for one in entries if one["outcome"] == decisions.KEPT and one["msg"]]
     warnings = [f"{one['source']}: {one['name']} has expired and is kept: {one['msg']}" for one in kept]
+    warnings += [problem for name, problem in problems.items() if name in optional]
     answer = {"changed": changed, "vms": entries, "unread": sorted(unread), "warnings": warnings}
     return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer

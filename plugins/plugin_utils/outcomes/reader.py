@@ -107,7 +107,9 @@ class OutcomeCallback(CallbackBase):
         found = json.loads(json.dumps(_of(result, "result"), default=str))
         context = self._context(result, found)
         if context is not None:
-            records = records_of(found, has_failed, {**context, "is_ignored": is_ignored})
+            # A playbook of this collection ignores it only to fail on each of these hosts.
+            ignored = is_ignored and not found.get("failed_hosts")
+            records = records_of(found, has_failed, {**context, "is_ignored": ignored})
             self._take([one for one in records if one["changed"] or not only_changes])
 
     def _read_role(self, result, role, has_failed):
