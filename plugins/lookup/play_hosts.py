@@ -61,15 +61,10 @@ _raw:
   elements: str
 """
 
-from ansible import context
 from ansible.errors import AnsibleLookupError
-from ansible.inventory.manager import InventoryManager
 from ansible.plugins.lookup import LookupBase
 
 from ..plugin_utils.inventory.missing import missing, no_host
-
-#: Options of ansible-playbook with which no task is run.
-_NO_RUN = ("syntax", "listhosts", "listtasks", "listtags")
 
 
 class LookupModule(LookupBase):
@@ -77,15 +72,10 @@ class LookupModule(LookupBase):
 
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
-        manager, given = InventoryManager(self._loader, parse=False), {self.get_option("option"): ",".join(terms)}
-        for group, hosts in variables["groups"].items():
-            manager.add_group(group)
-            for host in hosts:
-                manager.add_host(host, group=group)
-        found = missing(manager, {**given, "--limit": variables.get("ansible_limit")}, variables)
+        where = (self._loader, variables, self.get_option("option"), ",".join(terms))
         if self.get_option("missing"):
-            return found
-        problem = no_host(manager, *given.items(), variables.get("ansible_limit"))
-        if problem and not any(map(context.CLIARGS.get, _NO_RUN)):
-            raise AnsibleLookupError("\n".join([*found, problem]))
+            return missing(*where)
+        problem = no_host(*where)
+        if problem:
+            raise AnsibleLookupError(problem)
         return terms

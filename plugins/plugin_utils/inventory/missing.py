@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible import context
-from ansible.inventory.manager import split_host_pattern
+from ansible.inventory.manager import InventoryManager, split_host_pattern
 
 from .sources import files_of
 
@@ -18,11 +18,16 @@ UNREAD, MISSING = "polyvirt_unread_sources", "polyvirt_missing_sources"
 READ = {}
 
 
-def missing(manager, patterns, variables):
-    """Return texts about what is missing; ``patterns``: {name of the option: pattern or None}.
+#: Options of ansible-playbook with which no task is run.
+_NO_RUN = ("syntax", "listhosts", "listtasks", "listtags")
 
-    ``manager`` has the hosts of the run. An inventory of AWX has no files, but the variable.
+
+def missing(loader, variables, option, pattern):
+    """Return texts about what is missing of the hosts ``pattern``, which the variable ``option`` has.
+
+    ``variables`` are those of the task or play. An inventory of AWX has no files, but the variable MISSING.
     """
+    manager = _manager(loader, variables)
     names = dict.fromkeys([*variables.get(MISSING, ()), *(one for some in READ.values() for one in some)])
     given = context.CLIARGS.get("inventory") or ()
     files = {one for one in given if "," not in one and not os.path.exists(one)} | {*files_of(given)} - {*READ}
@@ -30,19 +35,31 @@ def missing(manager, patterns, variables):
         *(f"The inventory source {one} could not be read, so its VMs are missing." for one in names),
         *(f"The inventory file {one} could not be read, so its VMs are missing." for one in sorted(files)),
         *(
-            f"{option}: {part} matches no host and no group of the inventory."
-            for option, pattern in patterns.items()
-            for part in split_host_pattern(pattern or "")
+            f"{name}: {part} matches no host and no group of the inventory."
+            for name, parts in ((option, pattern), ("--limit", variables.get("ansible_limit") or ""))
+            for part in split_host_pattern(parts)
             if part[:1] not in "!@" and part.lstrip("&") not in manager.groups and not manager.get_hosts(part)
         ),
     ]
 
 
-def no_host(manager, given, limit):
-    """Return why a play has no host, or an empty text; ``given`` is (name of the option, pattern)."""
-    option, pattern = given
-    if limit:
-        manager.subset(limit)
-    if manager.get_hosts(pattern):
+def no_host(loader, variables, option, pattern):
+    """Return why a play has no host, with what is missing, or an empty text; the arguments are those of ``missing``."""
+    manager, limit = _manager(loader, variables), variables.get("ansible_limit")
+    manager.subset(limit)
+    if any(map(context.CLIARGS.get, _NO_RUN)) or manager.get_hosts(pattern):
         return ""
-    return f"{option} ({pattern}) matches no host of {f'--limit {limit}' if limit else 'the inventory'}."
+    where = f"--limit {limit}" if limit else "the inventory"
+    return "\n".join(
+        [*missing(loader, variables, option, pattern), f"{option} ({pattern}) matches no host of {where}."]
+    )
+
+
+def _manager(loader, variables):
+    """Return an InventoryManager with the hosts and groups of the run."""
+    manager = InventoryManager(loader, parse=False)
+    for group, hosts in variables["groups"].items():
+        manager.add_group(group)
+        for host in hosts:
+            manager.add_host(host, group=group)
+    return manager
