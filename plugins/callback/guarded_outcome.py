@@ -20,12 +20,21 @@ options:
     type: path
     env:
       - name: POLYVIRT_GUARDED_OUTCOME
+  hosts:
+    description: Hosts with a snapshot. Before the first task, a warning names all others on which the playbook runs.
+    type: list
+    elements: str
+    default: []
+    env:
+      - name: POLYVIRT_GUARDED_HOSTS
 """
 
 import json
 import os
 
 from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils.guarded.child import hosts_of
 
 
 class CallbackModule(CallbackBase):
@@ -41,7 +50,11 @@ class CallbackModule(CallbackBase):
         self._waiting = {}
 
     def v2_playbook_on_start(self, playbook):
-        self._plays = len(playbook.get_plays())
+        plays = playbook.get_plays()
+        self._plays = len(plays)
+        found = {host for play in plays for host in hosts_of(play)} - {*self.get_option("hosts"), "localhost"}
+        if found and self.get_option("hosts"):
+            self._display.warning(f"The playbook also runs on {', '.join(sorted(found))}, without a snapshot.")
 
     def v2_playbook_on_play_start(self, play):
         # If the run is killed, only this is written.

@@ -10,7 +10,7 @@ from ansible.utils.display import Display
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.options.backup import PLACES
 from ...module_utils._core.options.option_errors import nearest
-from ..guarded.decisions import vms_of
+from ..guarded.decisions import joined, vms_of
 from ..inventory.sources import sources_for
 from ..leases.decisions import aligned
 from ..tasks.controller_action import OverSources
@@ -39,10 +39,11 @@ class BackupRun(OverSources):
             raise InvalidInput("hosts matches no host.", "Set it to hosts or groups of the inventory.")
         playbook = "restore_drill" if options["action"] == "drill" else "backup"
         vms = vms_of(hosts, self._variables_of, "it has no backups", f"{playbook}_hosts")
-        self._requests = {vm: self._request(vm) for vm in vms}
         names = {vm.source for vm in vms}
         where = (self._loader, self._task_vars, options["sources"], self.own, names, f"{playbook}_sources")
         self._sources = sources_for(*where)
+        vms = joined(vms, self._sources.where)
+        self._requests = {vm: self._request(vm) for vm in vms}
         entries = {vm: failed_entry(vm, problem) for vm in vms if (problem := self._without_place(vm))}
         ready = [vm for vm in vms if vm not in entries]
         run = self._drill if options["action"] == "drill" else self._back_up

@@ -18,13 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from ansible import constants, context
+from ansible.errors import AnsibleError
 from ansible.parsing.splitter import parse_kv
+from ansible.template import Templar
 from ansible.utils.display import Display
 
 from ...module_utils._core.errors import Refused
 from .decisions import outcome_of
 
 _CALLBACK = "polyvirt.core.guarded_outcome"
+_HOSTS = "POLYVIRT_GUARDED_HOSTS"
 #: The second one is ansible-runner's directory for the events of this process.
 _OF_PARENT_ONLY = ("ANSIBLE_CALLBACK_PLUGINS", "AWX_ISOLATED_DATA_DIR")
 #: The directory with ansible_collections, from which this collection was loaded.
@@ -51,11 +54,12 @@ _OPTIONS = (
 class Child:
     """``vaults``: [(ID, bytes)] of all vaults, also of those that Ansible asked for at its start.
 
-    ``variables`` are extra variables in addition to those of the command line; ``extra``: --check and --diff.
+    ``variables`` are extra variables in addition to those of the command line; ``extra``: --check and --diff;
+    ``hosts``: those with a snapshot.
     """
 
-    def __init__(self, vaults, variables, extra):
-        self._vaults, self._variables, self._extra = vaults, variables, extra
+    def __init__(self, vaults, variables, extra, hosts=()):
+        self._vaults, self._variables, self._extra, self._hosts = vaults, variables, extra, hosts
 
     def run(self, playbook):
         """Run the playbook, show its output, and return its Outcome."""
@@ -65,7 +69,7 @@ class Child:
         try:
             vaults = [f"--vault-id={name}@/dev/fd/{pipe}" for (name, _secret), pipe in zip(self._vaults, pipes)]
             words = [*_given(context.CLIARGS), *self._extra, *self._extra_variables(folder), *vaults, playbook]
-            code = _run(words, _environment(path, retry), pipes, f"--limit @{retry}")
+            code = _run(words, {**_environment(path, retry), _HOSTS: ",".join(self._hosts)}, pipes, f"--limit @{retry}")
             return outcome_of(code, _read(path), _stopped(retry))
         finally:
             for pipe in pipes:
@@ -81,6 +85,16 @@ class Child:
             # Only its owner can read the directory, which mkdtemp created.
             path.write_text(one, encoding="utf-8")
             yield f"--extra-vars={one}" if one.startswith("@") else f"--extra-vars=@{path}"
+
+
+def hosts_of(play):
+    """Return the hosts of a play that has not started yet; none if they depend on what an earlier play finds."""
+    manager, started = play.get_variable_manager(), play.copy()
+    try:
+        started.post_validate(Templar(loader=play.get_loader(), variables=manager.get_vars(play=play)))
+    except AnsibleError:
+        return ()
+    return manager.get_vars(play=started)["ansible_play_hosts_all"]
 
 
 def _given(given):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import takewhile
 from typing import Optional
 
 from ...module_utils._core.errors import InvalidInput, Refused
-from ...module_utils._core.frozen import Frozen, field
+from ...module_utils._core.frozen import Frozen, field, replace
 from ...module_utils._core.results.approval import VARIABLE
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
@@ -68,6 +69,17 @@ def vms_of(hosts, variables_of, consequence="no snapshot can be taken", option="
     return [GuardedVm(*key, hosts=tuple(names)) for key, names in found.items()]
 
 
+def joined(vms, where_of):
+    """Return the VMs, each once, although several sources list it; ``where_of(source)`` says where a source leads.
+
+    A number of Proxmox VE can be that of a VM of another cluster, and the UUID of a VM that of its copy.
+    """
+    found = {}
+    for vm in vms:
+        found.setdefault((vm.platform, vm.name, vm.id, str(where_of(vm.source))), []).append(vm)
+    return [replace(same[0], hosts=tuple(host for vm in same for host in vm.hosts)) for same in found.values()]
+
+
 def new_run(job, now, random_digits):
     """Return the ID of a run: that of the AWX job, else the time (UTC) with four random hexadecimal digits."""
     return f"job{job}" if job else f"{now.strftime('%Y%m%d-%H%M%S')}-{random_digits}"
@@ -113,6 +125,21 @@ def owed(snapshots):
         found.append(Owed(one["name"], playbook, state, one.get("created")))
     # Where creation times are unknown, parents are listed before their children.
     return sorted(found, key=lambda one: one.created or 0)
+
+
+def taken_before(results, name):
+    """Return {vm: [Owed]} of the snapshots that another run took before ``name``, by {vm: result of taking it}.
+
+    Both runs have found no snapshot at their start. A VM has its snapshots one after the other, and results list
+    parents before their children, so at most one of the runs finds none.
+    """
+    found = {vm: [*takewhile(lambda one: one["name"] != name, snapshots_of(of))] for vm, of in results.items()}
+    return {vm: some for vm, others in found.items() if (some := owed(others))}
+
+
+def snapshots_of(result):
+    """Return the snapshots of the VM of a result."""
+    return next((vm.get("snapshots") or [] for vm in result.get("vms") or ()), [])
 
 
 def unfinished_runs_error(debts):

@@ -21,7 +21,7 @@ from ..inventory.sources import sources_for
 from ..tasks.controller_action import OverSources
 from . import decisions
 from .child import Child
-from .snapshots import Snapshots, snapshots_of, state_of
+from .snapshots import Snapshots, state_of
 
 _NO_SNAPSHOT, _NOT_RUN = "no snapshot can be taken of it", "The playbook was not run."
 
@@ -39,10 +39,11 @@ class GuardedRun(OverSources):
         approved = self._approved(hosts)
         names = {vm.source for vm in vms}
         sources = sources_for(self._loader, self._task_vars, options["sources"], self.own, names)
+        vms = decisions.joined(vms, sources.where)
         self._snapshots = Snapshots(sources, options["timeout"], check)
         self._where = [[name, *sources.where(name)] for name in sorted(sources.names)]
         flags = [*(["--check"] if check else []), *(["--diff"] if self._task.diff else [])]
-        return self._run(vms, Child(self._vault_secrets(), approved, flags))
+        return self._run(vms, Child(self._vault_secrets(), approved, flags, hosts))
 
     # Before the first change ----------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class GuardedRun(OverSources):
     def _owed(self, result, name):
         """The snapshots of earlier runs. The plan has the new one, too, unless it exists already."""
         is_new = result.get("changed") or result.get("failed")
-        return [one for one in decisions.owed(snapshots_of(result)) if not (is_new and one.snapshot == name)]
+        return [one for one in decisions.owed(decisions.snapshots_of(result)) if not (is_new and one.snapshot == name)]
 
     @property
     def _end(self):
@@ -143,6 +144,9 @@ class GuardedRun(OverSources):
         taken = self._snapshots.take(states, name, self._options["playbook"])
         try:
             _fail_if_any(taken, "the snapshot was not taken", "The playbook was not run.")
+            others = {} if self._check else decisions.taken_before(taken, name)
+            if others:
+                raise decisions.unfinished_runs_error(others)
         except Refused:
             # One that was given up after its time may exist all the same.
             self._snapshots.delete({vm: [name] for vm in plans})

@@ -82,8 +82,3 @@ class Snapshots:
 def state_of(result):
     """Return the power state of the VM of a result, None if it is unknown."""
     return next((vm.get("state") for vm in result.get("vms") or ()), None)
-
-
-def snapshots_of(result):
-    """Return the snapshots of the VM of a result."""
-    return next((vm.get("snapshots") or [] for vm in result.get("vms") or ()), [])

@@ -235,6 +235,9 @@ class Sources:
         self.fails, self.unchanged, self.ahead, self.misnamed = fails, unchanged, ahead, misnamed
         self.sent = []
 
+    def where(self, name):
+        return [name]
+
     def connection(self, name):
         return {"uri": "test:///default"}
 

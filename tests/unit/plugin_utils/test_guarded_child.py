@@ -57,12 +57,12 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
     monkeypatch.chdir(tmp_path)
 
-    def start(playbook, given, vaults=(), variables=None, extra=()):
+    def start(playbook, given, vaults=(), variables=None, extra=(), hosts=()):
         (tmp_path / "play.yml").write_text(playbook, encoding="utf-8")
         monkeypatch.setattr(
             context, "CLIARGS", ImmutableDict({"inventory": ["web,db,"], "connection": "local", **given})
         )
-        return Child(vaults, variables or {}, extra).run("play.yml")
+        return Child(vaults, variables or {}, extra, hosts).run("play.yml")
 
     return start
 
@@ -191,3 +191,18 @@ def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):
 def test_playbook_with_an_error_of_syntax_was_not_started(run):
     outcome = run("- hosts: all\n  nonsense: true\n", {})
     assert (outcome.has_started, outcome.code != 0) == (False, True)
+
+
+def test_hosts_without_a_snapshot_are_named_before_the_first_task(run, capfd):
+    """Also those of a later play with a variable; not those that only an earlier play can know."""
+    found = "- hosts: '{{ found_by_a_task }}'\n"
+    later = f"- hosts: '{{{{ others }}}}'\n  gather_facts: false\n  tasks: [{_PING}]\n{_ON_LOCALHOST}{found}"
+    run(
+        f"- hosts: web\n  gather_facts: false\n  tasks: [{_PING}]\n{later}",
+        {"extra_vars": ("others=db",)},
+        hosts=["web"],
+    )
+    before, _play, after = "".join(capfd.readouterr()).partition("PLAY [")
+    assert "The playbook also runs on db, without a snapshot." in before, before + after
+    run(_LATER, {}, hosts=["web", "db"])
+    assert "without a snapshot" not in "".join(capfd.readouterr())

@@ -59,6 +59,30 @@ def test_hosts_of_one_vm_are_one_vm_and_vms_with_one_name_are_two():
     assert found[0].label == "a, b (VM web)"
 
 
+def test_vm_that_two_sources_of_one_place_list_is_one_vm():
+    hosts = {
+        "a": _variables("web", source="lab"),
+        "b": _variables("web", source="again"),
+        "c": _variables("web", source="other"),
+        "d": _variables("db", source="again"),
+    }
+    where = {"lab": ["qemu:///system"], "again": ["qemu:///system"], "other": ["qemu:///session"]}
+    found = decisions.joined(vms_of(hosts, hosts.get), where.get)
+    assert [(vm.name, vm.source, vm.hosts) for vm in found] == [
+        ("web", "lab", ("a", "b")),
+        ("web", "other", ("c",)),
+        ("db", "again", ("d",)),
+    ]
+
+
+def test_of_two_runs_that_begin_together_the_later_snapshot_ends_its_run():
+    mine, other = f"guarded-patch-{RUN}", "guarded-patch-20261125-170012-aaaa"
+    listed = [{"name": name, "created": 1000} for name in ("daily", other, mine)]
+    found = decisions.taken_before({WEB: {"vms": [{"snapshots": listed}]}}, mine)
+    assert [one.snapshot for one in found[WEB]] == [other]
+    assert decisions.taken_before({WEB: {"vms": [{"snapshots": listed}]}}, other) == {}
+
+
 @pytest.mark.parametrize("lacks", ["polyvirt_source", "polyvirt_name"])
 def test_host_without_vm_is_refused_by_name(lacks):
     hosts = {"web1": _variables("web"), "router": {**_variables("r"), lacks: None}}

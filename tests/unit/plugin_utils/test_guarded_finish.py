@@ -20,15 +20,17 @@ VARIABLE = "polyvirt_approved_plans"
 class Snapshots:
     """``left``: {vm: snapshots that it has}; ``done`` is what was changed."""
 
-    def __init__(self, left):
-        self.left, self.done = left, []
+    def __init__(self, left, meanwhile=()):
+        self.left, self.done, self.meanwhile = left, [], meanwhile
 
     def plan(self, vms, name, playbook):
         vm = {"state": "running"}
         return {one: {"changed": True, "vms": [{**vm, "snapshots": self.left.get(one, [])}]} for one in vms}
 
     def take(self, states, name, playbook):
-        return self._done("take", states)
+        self._done("take", states)
+        snapshots = [{"name": one} for one in (*self.meanwhile, name)]
+        return {vm: {"vms": [{"snapshots": snapshots}]} for vm in states}
 
     def restore(self, snapshots):
         return self._done("restore", snapshots)
@@ -46,11 +48,11 @@ class Child:
         return Outcome(0)
 
 
-def _run(approval, left, finish=None, playbook=None, where=("lab", "libvirt", "hv1"), check=False):
+def _run(approval, left, finish=None, playbook=None, where=("lab", "libvirt", "hv1"), check=False, **more):
     run = object.__new__(GuardedRun)
     run._options = {"finish": finish, "playbook": playbook, "restore": "failed"}
     run._approval, run._check, run._task_vars, run._where = approval, check, {}, [list(where)]
-    run._snapshots = Snapshots(left)
+    run._snapshots = Snapshots(left, **more)
     try:
         run._run([WEB, DB], Child())
     except Refused as error:
@@ -117,3 +119,13 @@ def test_passwords_that_ansible_asked_for_are_rejected_with_the_options_to_use(o
         run._check_options()
     monkeypatch.setattr(context, "CLIARGS", {})
     run._check_options()
+
+
+def test_run_that_meets_another_one_ends_before_it_changes_anything(playbook):
+    """Both found no snapshot at their start, and took theirs in the same second."""
+    other = "guarded-patch-20261125-170012-aaaa"
+    done, error = _run(Approval(), {}, playbook=playbook, meanwhile=[other])
+    assert done == [(what, vm) for what in ("take", "delete") for vm in ("web", "db")]
+    assert f"web: the snapshot {other} was taken" in error and "Nothing was changed" in error
+    done, error = _run(Approval(), {}, playbook=playbook)
+    assert (done[:2], error) == ([("take", "web"), ("take", "db")], "")
