@@ -143,7 +143,9 @@ def _results(answer, count):
 
 def _marked(result):
     if result.get("failed") or result.get("unreachable") or result.get("timedout"):
-        return {**result, **_failed(str(result.get("msg") or "The task failed without a message."))}
+        period = (result.get("timedout") or {}).get("period")
+        late = f"No end within {period} s, the limit of the option timeout (of the playbook: NAME_timeout)."
+        return {**result, **_failed(late if period else str(result.get("msg") or "The task failed without a message."))}
     return result
 
 

@@ -199,7 +199,8 @@ def record(event, given):
         "info": None,
         **given,
     }
-    values["ignored"] = values.pop("is_ignored")
+    # ansible-core 2.19 passes None for a task without ignore_errors.
+    values["ignored"] = bool(values.pop("is_ignored"))
     return values
 
 

@@ -39,3 +39,13 @@ def test_form_for_a_controller_runs_a_job_template(name):
 def test_comment_names_all_variables(name):
     text = (FOLDER / f"{name}.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"{{ (\w+) }}", text)) == _rules(name)[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rule_that_drops_events_gets_them_again(name):
+    """``once_within`` drops what it does not let through, such as a VM that crashes again."""
+    (rule,) = _rules(name)[0]["rules"]
+    assert ("once_within" in rule["throttle"]) == ("in [" in rule["condition"] and "not in" not in rule["condition"])
+    kind = {"reap_expired": "expired", "restart_crashed": "crashed"}.get(name)
+    if kind:
+        assert rule["condition"] == f'event.event in ["vm.{kind}", "vm.still_{kind}"]'

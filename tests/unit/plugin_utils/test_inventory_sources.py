@@ -63,6 +63,7 @@ def found(tmp_path_factory):
     (folder / "broken.polyvirt.yml").write_text(json.dumps(broken), encoding="utf-8")
     (folder / "a" / "hosts").write_text("web1\n", encoding="utf-8")
     a, b, c = str(folder / "a"), *(str(folder / name) for name in ("b.polyvirt.yaml", "c.polyvirt.yml"))
+    late = {"ansible.builtin.command": "sleep 20", "timeout": 1, "ignore_errors": True}
     cases = {
         "one": {"paths": [a], "names": ["libvirt"]},
         "missing": {"paths": [b], "names": ["libvirt", "lab", "old"]},
@@ -71,6 +72,7 @@ def found(tmp_path_factory):
         "broken": {"paths": [str(folder / "broken.polyvirt.yml")], "names": ["lab"]},
         "others": {"paths": [a, b, c], "names": ["lab"]},
         "no host": {"paths": [c], "names": ["lab"], "source": "lab", "tasks": [{"ansible.builtin.ping": {}}]},
+        "late": {"paths": [b], "names": ["libvirt"], "source": "libvirt", "tasks": [late]},
     }
     given = {"cases": cases, "files": [a, os.path.relpath(b), "web1,web2,", str(folder / "missing.polyvirt.yml")]}
     done = subprocess.run(
@@ -176,3 +178,8 @@ def test_failed_deletion_is_not_hidden_by_the_next_one():
     results = Snapshots(host, 60, False).delete({WEB: ["a", "b"], DB: ["a"]})
     assert (results[WEB].get("failed"), results[DB].get("failed")) == (True, None)
     assert len(host.sent) == 3
+
+
+def test_step_that_was_ended_names_its_option(found):
+    answers, _folder = found
+    assert "No end within 1 s, the limit of the option timeout" in answers["late"][0]["msg"]

@@ -212,3 +212,10 @@ def test_expired_vms_that_were_ended(check, events):
     records = _records({"changed": True, "plan": "plan-x", "vms": vms}, check=check, module="reap")
     assert [one["event"] for one in records] == events
     assert [one["changed"] for one in records] == [True, True, False]
+
+
+def test_failure_of_ansible_core_2_19_is_not_ignored_and_is_valid():
+    """It passes None for a task without ignore_errors; the schema of events says that it is a boolean."""
+    for vms in ([], [_vm("web1", failed=True)]):
+        (found,) = _records({"failed": True, "msg": "no", "vms": vms}, has_failed=True, is_ignored=None)
+        assert (found["ignored"], found["severity"]) == (False, "error")

@@ -25,7 +25,7 @@ class KnownVms:
     """
 
     def __init__(self):
-        self._vms, self._expired = None, set()
+        self._vms, self._expired, self._crashed = None, set(), {}
 
     def observed(self, vms, unread=(), newer=()):
         """Return the events of an observation. The first one has none: later ones are compared with it.
@@ -49,17 +49,19 @@ class KnownVms:
         return events
 
     def expired(self, now):
-        """Return the events of VMs that have expired; ``now`` is a time in ISO 8601 and UTC. Each is reported once.
+        """Return the events of VMs that have expired, or have crashed and are as then; ``now`` is in ISO 8601 and UTC.
 
-        Unlike all others, these are reported after the first observation too: somebody has to end the VM.
+        Unlike all others, these are reported after the first observation too: somebody has to end or start the VM. They
+        have other names from the second time on, so that a rule whose action failed or was limited gets them again.
         """
         found = [vm for vm in (self._vms or {}).values() if vm.get("expires") and vm["expires"] <= now]
-        keys = {(*_key(vm), vm["expires"]) for vm in found}
+        known, self._expired = self._expired, {(*_key(vm), vm["expires"]) for vm in found}
         events = [
-            _event("vm.expired", vm, vm["state"]) for vm in found if (*_key(vm), vm["expires"]) not in self._expired
+            _event("vm.still_expired" if (*_key(vm), vm["expires"]) in known else "vm.expired", vm, vm["state"])
+            for vm in found
         ]
-        self._expired = keys
-        return events
+        crashed = [vm for vm in (self._vms or {}).values() if vm["state"] in (FAILED, self._crashed.get(_key(vm)))]
+        return [*events, *(_event("vm.still_crashed", vm, vm["state"]) for vm in crashed)]
 
     def reported(self, source, name, state, has_crashed=False, reason=None):
         """Return the events of a report that a VM has changed its state; None if the VM is not known.
@@ -80,6 +82,7 @@ class KnownVms:
             return []
         # A crash that was reported before, as a state of the VM, is not another one when the VM ends.
         kind = "vm.crashed" if has_crashed and before != FAILED else _RESUMED.get((before, after), _CHANGED_TO[after])
+        self._crashed[key] = after if kind == "vm.crashed" else None
         return [_event(kind, vm, before, reason)]
 
 

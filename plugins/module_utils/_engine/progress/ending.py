@@ -61,8 +61,9 @@ def _failed(progress, error, attempted):
 
 def stopped_in_vain(progress, error):
     """Return the progress of a VM that is not deleted after all; it gets its previous power state back."""
-    progress = replace(progress, error=error)
-    ways = power_back.ways_after_stop(progress)
+    progress, end = replace(progress, error=error), progress.segment[1]
+    is_stopping, ways = progress.last_step.verb == "stop", power_back.ways_after_stop(progress)
+    ways = power_back.ways_back(progress, end) if is_stopping else ways
     return power_back.observed_first(progress, ways) if ways else finish(progress)
 
 

@@ -114,7 +114,8 @@ def still_wanted(progress, new):
     if new.refusal:
         return PolyvirtError(new.refusal.message, new.refusal.remedy)
     reason = f"it is busy ({new.busy})" if new.busy else "somebody extended its expiry, or removed it, meanwhile"
-    return PolyvirtError(f"{progress.label}: the VM was stopped, but not deleted: {reason}.", "Check the VM.")
+    done = "was stopped, but not deleted" if progress.done else "was asked to shut down, but not forced off"
+    return PolyvirtError(f"{progress.label}: the VM {done}: {reason}.", "Check the VM.")
 
 
 def _left(left):

@@ -54,8 +54,12 @@ def next_segment(progress):
 def _resend(progress):
     """Send the segment from its first step that is not done, or first read whether the VM has still expired."""
     if _ends_lease_after_wait(progress):
-        return replace(progress, phase=EXPIRY, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
+        return reading_expiry(progress)
     return _sending(progress)
+
+
+def reading_expiry(progress):
+    return replace(progress, phase=EXPIRY, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
 
 
 def _sending(progress):
@@ -75,13 +79,16 @@ def _planning(progress):
 
 
 def while_reading_expiry(progress, event):
-    """Delete what has still expired. A VM that somebody has extended meanwhile gets its power state back."""
+    """Delete or force off what has still expired. A VM that somebody has extended gets its power state back."""
     new = plan(progress.vm, progress.request, progress.traits, event.known)
     if new.busy and progress.patience > 0:
         return observe_later(progress, EXPIRY, progress.wish.facets)
+    is_stopping = progress.last_step.verb == "stop"
     if new.changed and not (new.busy or new.refusal):
-        return _sending(progress)
-    if progress.vm.power == ABSENT or not (progress.done or new.busy or new.refusal):
+        from .waiting import kill_overdue  # It imports this file.
+
+        return kill_overdue(progress) if is_stopping else _sending(progress)
+    if progress.vm.power == ABSENT or not (progress.done or is_stopping or new.busy or new.refusal):
         return finish(progress)
     return stopped_in_vain(progress, failures.still_wanted(progress, new))
 

@@ -9,7 +9,7 @@ from ..._core.frozen import replace
 from ..._core.model import ABSENT, FAILED, STOPPED, Step
 from . import failures
 from .ending import fail_after, finish
-from .sending import complete
+from .sending import complete, reading_expiry
 from .state import (
     CREATING,
     KILLING,
@@ -71,11 +71,15 @@ def while_stopping(progress, _event):
     if stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
             return fail_after(progress, failures.out_of_time(progress, failures.longer_stop(progress)))
-        note = f"forced after {_stop_timeout(progress)} s: the guest did not stop by itself"
-        return _request(replace(_with_note(progress, note), phase=KILLING), "kill")
+        return reading_expiry(progress) if progress.policy.expired_for is not None else kill_overdue(progress)
     if progress.at - progress.requested_at >= REQUEST_AGAIN:
         return _request(progress, "stop")
     return observe_while_stopping(progress)
+
+
+def kill_overdue(progress):
+    note = f"forced after {_stop_timeout(progress)} s: the guest did not stop by itself"
+    return _request(replace(_with_note(progress, note), phase=KILLING), "kill")
 
 
 def _with_note_of_crash(progress):

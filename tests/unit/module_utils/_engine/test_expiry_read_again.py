@@ -124,3 +124,11 @@ def test_guest_of_a_pruned_vm_that_ignores_the_request(stop_mode, is_deleted):
     assert outcome.failed != is_deleted, outcome.msg
     assert [one.name for one in driver.machines] == (["db"] if is_deleted else ["web", "db"])
     assert driver.machine("db").power == RUNNING
+
+
+@pytest.mark.parametrize("state", ["absent", "stopped"])
+def test_vm_that_is_extended_while_its_guest_ignores_the_request_is_not_forced_off(state):
+    driver = _driver("stop", stop_seconds=None)
+    outcome = run(driver, vm("web", state, policy={**LEASE, "stop_mode": "graceful_then_force"}))
+    assert outcome.failed and "asked to shut down, but not forced off: somebody extended" in outcome.msg, outcome.msg
+    assert "kill" not in driver.verbs() and driver.machine("web").power == RUNNING

@@ -146,11 +146,13 @@ def test_random_orders_of_reports_and_observations():
     assert sent > 2000
 
 
-def test_expired_vm_is_reported_once_and_after_the_first_observation_too():
+def test_expired_vm_is_reported_until_it_has_ended_and_after_the_first_observation_too():
     known = _known(_vm("web", "running", expires="2027-01-01T00:00:00Z"), _vm("db", "stopped", expires=None))
     assert known.expired("2026-12-31T23:59:59Z") == []
     assert _told(known.expired("2027-01-01T00:00:00Z")) == [("vm.expired", "web", "running")]
-    assert known.expired("2027-01-02T00:00:00Z") == []
+    # Whoever could not act on the first one gets it again, at each reading.
+    for _reading in range(2):
+        assert _told(known.expired("2027-01-02T00:00:00Z")) == [("vm.still_expired", "web", "running")]
     # One that was extended expires again.
     known.observed([_vm("web", "running", expires="2027-01-03T00:00:00Z")])
     assert known.expired("2027-01-02T00:00:00Z") == []
@@ -159,3 +161,20 @@ def test_expired_vm_is_reported_once_and_after_the_first_observation_too():
 
 def test_nothing_has_expired_before_the_first_observation():
     assert KnownVms().expired("2027-01-01T00:00:00Z") == []
+
+
+def test_crashed_vm_is_reported_until_its_state_is_another_one():
+    known = _known(_vm("web", "running"), _vm("db", "failed"), _vm("old", "stopped"))
+    assert _told(known.reported("a", "web", "stopped", has_crashed=True)) == [("vm.crashed", "web", "running")]
+    listed = [_vm("web", "stopped"), _vm("db", "failed"), _vm("old", "stopped")]
+    for _reading in range(2):
+        assert known.observed(listed) == []
+        assert _told(known.expired("")) == [
+            ("vm.still_crashed", "web", "stopped"),
+            ("vm.still_crashed", "db", "failed"),
+        ]
+    known.observed([_vm("web", "running"), _vm("db", "stopped")])
+    assert known.expired("") == []
+    # Stopped by somebody: no crash.
+    known.observed([_vm("web", "stopped"), _vm("db", "stopped")])
+    assert known.expired("") == []
