@@ -89,6 +89,8 @@ class WslFailed(PolyvirtError):
         error = " ".join(text.split())
         message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {error}"
         remedy = remedy_for(REMEDIES, self.code) or remedy_for(REMEDIES, self.code.lower())
+        if words.startswith("--update") and not self.path:  # That of Windows 10 2004 has no such option.
+            remedy = "It needs the updates of Windows: install them, or the package of WSL (github.com/microsoft/WSL)."
         if self.exit_code is None:
             message = f"{label}: wsl.exe {words} did not end in time and was ended. The service of WSL may go on."
             remedy = "Check wsl.exe --list --verbose, raise call_timeout, and run the task again."

@@ -25,6 +25,8 @@ class _Program(WslProgram):
         if self.words[:1] != ["--update"]:
             return super()._carry_out()
         self._check_host()
+        if not self.host.has_updates:
+            self._need_update("--update")
         if "--web-download" not in self.words:
             raise WslError("access", "Wsl/UpdatePackage/0x80070520")
         if self.host.is_offline:
@@ -34,11 +36,14 @@ class _Program(WslProgram):
 
 
 class SetupHost(WslHost):
-    """``enabled``: whether the features are enabled. ``latest``: the version that an update installs."""
+    """``enabled``: whether the features are enabled. ``latest``: the version that an update installs.
+
+    ``has_updates`` is False for Windows 10 2004 as it was released: its wsl.exe has no ``--update``.
+    """
 
     def __init__(self, flavour="inbox", culture="en-US", enabled=False, latest="2.6.3"):
         super().__init__(flavour, culture)
-        self.latest, self.is_offline, self.booted = latest, False, 0.0
+        self.latest, self.is_offline, self.booted, self.has_updates = latest, False, 0.0, True
         self.features = dict.fromkeys(self.features, "Enabled" if enabled else "Disabled")
         self.windows.commands.update({one.name.lower(): one for one in COMMANDS if one.name in _COMMANDS})
         self._own = {name: getattr(self, name.lower().replace("-", "_")) for name in _COMMANDS}

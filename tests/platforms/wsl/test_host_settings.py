@@ -169,6 +169,10 @@ def _offline(double):
     double.is_offline = True
 
 
+def _no_updates(double):
+    double.has_updates = False
+
+
 def _old(double):
     double.latest = "2.3.26"
 
@@ -189,6 +193,7 @@ def _nothing(_double):
     ("prepare", "options", "message"),
     [
         (_offline, {"minimum_version": "2.4"}, "version: wsl.exe --update --web-download failed with exit code -1: "),
+        (_no_updates, {"minimum_version": "2.4"}, "needs the updates of Windows: install them, or the package of WSL"),
         (_old, {"minimum_version": "2.4.4"}, "version: the host accepted the change, but has not made it."),
         (_system, {}, "WSL does not work for the user SYSTEM. Connect as the user who owns the distributions."),
         (_no_feature, {}, "This release of Windows has no feature VirtualMachinePlatform."),

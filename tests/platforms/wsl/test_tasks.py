@@ -9,7 +9,7 @@ import pytest
 
 from platforms.wsl import reading
 from platforms.wsl.double.distro import FILES, PASSWD, disk_with, packed
-from platforms.wsl.double.host import is_write
+from platforms.wsl.double.host import INBOX, is_write
 from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, run, run_ok, run_rejected, state_of
 
 # Flavours and languages -----------------------------------------------------------------------------------------------
@@ -89,6 +89,29 @@ def test_old_versions_say_what_they_need(flavour, options, words):
     host = host_with_image(flavour)
     host.add("web")
     run_rejected(host, *words, **options)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("default", [1, 2, None])
+@pytest.mark.parametrize("file", ["base.tar", "modern.wsl"])
+def test_a_new_distribution_has_the_default_version_on_every_release(flavour, default, file):
+    if (flavour, file) == ("inbox", "modern.wsl"):
+        return
+    host = host_with_image(flavour)
+    host.default_version = default
+    host.files.put("C:\\images\\modern.wsl", packed(FILES, "w:gz"))
+    run_ok(host, name=["web"], image=f"C:\\images\\{file}")
+    assert host.find("web").version == (default or 2)
+    sent = next(words for name, *words in host.log if name == "wsl" and words[0] in ("--import", "--install"))
+    assert ("--version" in sent) == (default is not None or flavour != "inbox")
+
+
+def test_wsl_of_windows_10_2004_lacks_what_came_with_updates():
+    host = host_with_image("inbox")
+    for words in ("--version", "--list --online", "--update", "--install --no-launch Debian"):
+        assert host.windows.run(INBOX, words, b"", {}, 60).exit_code != 0
+    for words in ("--import web C:\\WSL\\web C:\\images\\base.tar --version 2", "--list --running --quiet"):
+        assert host.windows.run(INBOX, words, b"", {}, 60).exit_code == 0, words
 
 
 # Creation -------------------------------------------------------------------------------------------------------------

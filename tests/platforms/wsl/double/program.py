@@ -84,6 +84,11 @@ class WslProgram:
         if self.host.version < _SINCE[option]:
             raise WslError("option" if self.host.is_inbox else "argument", "", option)
 
+    def _need_update(self, option):
+        """Fail if it is the wsl.exe of Windows 10 2004 without updates."""
+        if self.host.is_inbox:
+            raise WslError("option", "", option)
+
     def _distro(self, name):
         found = self.host.find(name)
         if found is None:
@@ -115,6 +120,7 @@ class WslProgram:
     def _list(self, words):
         quiet, running = {"--quiet", "-q"} & set(words), "--running" in words
         if "--online" in words:
+            self._need_update("--online")
             return self._own(["", "", "", "NAME FRIENDLY NAME", *(f"{name} {name}" for name in self.host.online)])
         listed = [one for one in self.host.in_order() if one.state == 1 and (one.running or not running)]
         if not self.host.distros and (not quiet or self.host.is_inbox):
@@ -216,6 +222,7 @@ class WslProgram:
         return files
 
     def _install(self, words):
+        self._need_update("--install")
         if self.host.version < (2, 4, 4) and {"--name", "--location", "--from-file"} & set(words):
             word = next(one for one in words if one in ("--name", "--location", "--from-file"))
             raise WslError("argument", "", word)
@@ -230,7 +237,9 @@ class WslProgram:
         folder = options.get("--location", f"C:\\Users\\admin\\AppData\\Local\\wsl\\{name}")
         self._check_new(name, folder)
         content = self.host.files.file(source) if source else packed(self.host.online[friendly])
-        version = options.get("--version")
+        # These versions ignore the default version: microsoft/WSL 12298.
+        ignores_default = source and (2, 4, 4) <= self.host.version < (2, 4, 8)
+        version = options.get("--version") or (2 if ignores_default else None)
         self._registered(name, folder, content, version and int(version), Modern=1, RunOOBE=1, Flavor=friendly.lower())
         return self._own([self.host.text("from_file" if source else "install").format(friendly, name)],
                          seconds=self.host.knobs.seconds["import"])  # fmt: skip
