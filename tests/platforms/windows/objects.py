@@ -52,6 +52,12 @@ class NetObject:
     def change(self, **properties):
         self._values.update(properties)
 
+    def without(self, names):
+        """This object, after properties were removed that a release of its class lacks."""
+        for name in names:
+            self._values.pop(self._names.pop(name.lower(), None), None)
+        return self
+
 
 def as_text(value):
     """Convert a value to text, as PowerShell does."""

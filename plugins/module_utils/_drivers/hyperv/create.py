@@ -39,6 +39,7 @@ from .settings.disks import (
     size_calls,
 )
 from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
+from .settings.native import has_automatic_checkpoints
 from .settings.networks import add_nic_calls
 from .settings.seed import build_seed
 from .settings.table import setting_calls
@@ -193,7 +194,7 @@ class _Creation:
             # New-VM creates each VM with one NIC.
             pick("vm", "default_nic", path=["NetworkAdapters"]),
             hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref("default_nic")}),
-            *setting_calls({"automatic_checkpoints": False, **_values(config)}),
+            *setting_calls(_values(config, self.driver.host.build)),
             *(tpm_calls(True) if config.get("tpm") else ()),
         ]
 
@@ -270,9 +271,9 @@ class _Creation:
         return [first_boot_call(ref) for ref in reversed(devices)]
 
 
-def _values(config):
+def _values(config, build):
     """Return the settings of a new VM that have a value; a generation 1 VM has no Secure Boot."""
-    values = {name: value for name, value in config.items() if value is not None}
-    if config.get("firmware") == "bios":
-        values = {name: value for name, value in values.items() if name not in ("secure_boot", "secure_boot_template")}
-    return values
+    values = {"automatic_checkpoints": False, **{name: value for name, value in config.items() if value is not None}}
+    absent = {"secure_boot", "secure_boot_template"} if config.get("firmware") == "bios" else set()
+    absent |= set() if has_automatic_checkpoints(build) else {"automatic_checkpoints"}
+    return {name: value for name, value in values.items() if name not in absent}

@@ -20,7 +20,7 @@ from .settings.cdroms import iso_slot, kept_as
 from .settings.disks import slot_meant, slot_name
 from .settings.firmware import normalize_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
-from .settings.native import without_measured
+from .settings.native import check_release, without_measured
 from .settings.networks import with_spoofing
 from .settings.table import SETTINGS
 
@@ -119,7 +119,9 @@ def _normalized(observer, vm, config):
         config = normalize_bios(vm, config)
     config = with_spoofing(vm, with_minimum(vm, config))
     check_memory(vm, config)
-    switches = observer.host.switches if observer and observer.host else None
+    host = observer.host if observer else None
+    check_release(vm, config, host.build if host else None)
+    switches = host.switches if host else None
     return normalized(SETTINGS, vm, config, is_bios, switches)
 
 

@@ -23,6 +23,7 @@ from platforms.hyperv.double import (
 from platforms.hyperv.double.calls import ACCESS, COMMANDS, HANDLERS, NO_FILE, Call
 from platforms.hyperv.double.files import FileSystem
 from platforms.hyperv.double.records import DEFAULT_SWITCH, GIB, Guest, Knobs, Switch, Vhd, new_id
+from platforms.hyperv.double.releases import PROPERTIES, SERVER_2016, SERVER_2022, WINDOWS_11, as_of
 from platforms.hyperv.double.texts import text
 from platforms.hyperv.double.views import Views
 from platforms.windows.failures import Failed
@@ -37,10 +38,14 @@ _SERVER = "ServerManager"
 
 
 class HyperV:
-    """``client``: Windows 10 or 11 with its default switch, instead of a server. ``windows`` answers requests."""
+    """``client``: Windows 10 or 11 with its default switch, instead of a server. ``windows`` answers requests.
 
-    def __init__(self, *, client=False, culture="en-US", enabled=True, knobs=None, clock=None):
+    ``build`` is that of Windows: SERVER_2016, or a later one; all later ones have the same commands (releases.py).
+    """
+
+    def __init__(self, *, client=False, culture="en-US", enabled=True, knobs=None, clock=None, build=None):
         self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
+        self.build = build or (WINDOWS_11 if client else SERVER_2022)
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
         #: The caller's rights: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
         self._access, self.is_service_running = "full", True
@@ -57,7 +62,7 @@ class HyperV:
         #: Whether virtualization is enabled in the host's firmware.
         self.firmware_allows = True
         self.log, self._hooks, self._macs = [], [], itertools.count(1)
-        if client:
+        if client and not self.is_2016:  # Windows 10 1709 is the first one with it.
             self.switches.append(Switch("Default Switch", "Internal", DEFAULT_SWITCH))
         self.windows = WindowsHost([], self.invoke, files=self.files, about=self._about(), clock=clock)
         self.windows.run_script = self._guest_value
@@ -65,10 +70,15 @@ class HyperV:
         self.load()
 
     def _about(self):
-        about = {"powershell": "5.1.20348.2582", "edition": "Desktop", "build": 22631 if self.client else 20348}
+        about = {"powershell": "5.1.20348.2582", "edition": "Desktop", "build": self.build}
         about |= {"computer": self.name, "user": "admin", "culture": self.culture, "session": 0, "elevated": True}
         about["hyperv_administrator"] = True
         return {**about, "sid": "S-1-5-21-1-2-3-500", "local_system": False, "now": "2026-01-01T00:00:00.0000000Z"}
+
+    @property
+    def is_2016(self):
+        """Whether this is Windows Server 2016 or Windows 10 1607."""
+        return self.build <= SERVER_2016
 
     @property
     def access(self):
@@ -93,7 +103,7 @@ class HyperV:
         """Offer the commands of the PowerShell modules that are installed."""
         absent = {_SERVER} if self.client else set()
         absent |= set() if self.features.has_module else {"Hyper-V"}
-        found = [command for command in COMMANDS if command.module not in absent]
+        found = [as_of(command, self.build) for command in COMMANDS if command.module not in absent]
         self.windows.commands = {command.name.lower(): command for command in found}
         self.windows.modules = {command.module.lower() for command in found}
 
@@ -196,7 +206,7 @@ class HyperV:
 
     def new_shown(self, folder):
         """The initial properties of a new VM that are not hardware."""
-        return {
+        found = {
             "AutomaticStartAction": "StartIfRunning",
             "AutomaticStartDelay": 0,
             "AutomaticStopAction": "Save",
@@ -214,6 +224,7 @@ class HyperV:
             "HighMemoryMappedIoSpace": 512 << 20,
             "BatteryPassthroughEnabled": True,
         }
+        return {name: value for name, value in found.items() if not (self.is_2016 and name in PROPERTIES)}
 
     def answers(self, vm):
         """Whether the integration services of a guest answer."""

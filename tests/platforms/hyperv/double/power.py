@@ -86,7 +86,7 @@ def _boot(host, vm):
             nic.mac = host.new_mac()
     if vm.hardware.security["TpmEnabled"]:
         vm.hardware.is_tpm_initialised = True
-    if vm.shown["AutomaticCheckpointsEnabled"] and vm.shown["CheckpointType"] != "Disabled":
+    if vm.shown.get("AutomaticCheckpointsEnabled") and vm.shown["CheckpointType"] != "Disabled":
         snapshots.take(host, vm, host.text("Automatic Checkpoint"), is_automatic=True)
 
 

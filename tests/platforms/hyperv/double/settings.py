@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from platforms.hyperv.double.calls import handles, listed
 from platforms.hyperv.double.records import TEMPLATES, Boot
+from platforms.hyperv.double.releases import NEW_TEMPLATE
 from platforms.windows.objects import like
 
 _STEP = 2 << 20
@@ -78,6 +79,9 @@ def change_processor(call, vm, given):
     """Check the CPU settings of one call, and set them."""
     if not 1 <= given.get("Count", 1) <= call.host.processors:
         raise call.bad("Count")
+    # 0, as many as the host has, came with Windows Server 2019.
+    if call.host.is_2016 and given.get("HwThreadCountPerCore") == 0:
+        raise call.bad("HwThreadCountPerCore")
     percents = [given.get(name, 0) for name in ("Reserve", "Maximum")]
     if any(one not in range(101) for one in percents) or given.get("RelativeWeight", 1) not in range(1, 10001):
         raise call.bad("Reserve")
@@ -122,7 +126,7 @@ def set_firmware(call):
 
 def _template(call):
     name = call.get("SecureBootTemplate")
-    found = [one for one in TEMPLATES if like(one, name)]
+    found = [one for one in TEMPLATES if like(one, name) and not (call.host.is_2016 and one == NEW_TEMPLATE)]
     if len(found) != 1:
         raise call.failed("InvalidParameter", "template", name=name)
     return found[0]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from platforms.hyperv.double.calls import CLASSES, COMMON, View, component
 from platforms.hyperv.double.files import base, extension
 from platforms.hyperv.double.records import SERVICES, TEMPLATES
+from platforms.hyperv.double.releases import PROPERTIES
 from platforms.windows.objects import NetObject, Text
 
 _START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -69,7 +70,10 @@ class Views:
             found = {name: get() for name, get in found.items()}
         found["IsDeleted"] = lambda: self._is_deleted(vm)
         known = {"Id": vm.id, "VMId": vm.id, "Name": vm.name, "VMName": vm.name, "ComputerName": "HOST", **found}
-        return shown("VirtualMachine", _SPACE, vm, vm, **known)
+        return self._of_release(shown("VirtualMachine", _SPACE, vm, vm, **known))
+
+    def _of_release(self, view):
+        return view.without(PROPERTIES) if self.host.is_2016 else view
 
     def _is_deleted(self, vm):
         late = self.host.knobs.deleted_late
@@ -143,7 +147,7 @@ class Views:
         about = {"Id": one.id, "Name": one.name, "VMId": one.vm.id, "VMName": one.vm.name, "Path": one.vm.folder}
         state = "Saved" if one.has_memory else "Off"
         known = {**known, **type_, **about, **COMMON, "State": state}
-        return shown("VMSnapshot", _SPACE, one, one, **known)
+        return self._of_release(shown("VMSnapshot", _SPACE, one, one, **known))
 
     def drive(self, owner, one):
         whole = getattr(owner, "vm", owner)

@@ -55,6 +55,8 @@ def create(host, name, generation, folder=None):
     """Create a VM like New-VM, but without disks, and do not add it to the host's VMs yet."""
     folder = f"{folder}\\{name}" if folder else host.settings["VirtualMachinePath"]
     vm = Vm(name, Hardware(generation), folder, host.new_shown(folder), host.guest_template, host.clock.now())
+    # Simultaneous multithreading is off unless it is set (that 1 is shown is assumed).
+    vm.hardware.processor["HwThreadCountPerCore"] = int(host.is_2016)
     nic = Nic(host.text("Network Adapter"), mac=NO_MAC)
     vm.hardware.nics.append(nic)
     if generation == 2:

@@ -55,7 +55,7 @@ ACTIONS = {
     "autostart": value("Set-VM", "AutomaticStartAction", names=_AUTOSTART, cost=LIVE, default=False),
     "stop_action": value("Set-VM", "AutomaticStopAction", names=_STOP_ACTIONS, cost=LIVE, unset="save"),
     "checkpoint_type": value("Set-VM", "CheckpointType", names=_CHECKPOINTS, cost=LIVE, unset="production"),
-    "automatic_checkpoints": value("Set-VM", "AutomaticCheckpointsEnabled", cost=LIVE),
+    "automatic_checkpoints": value("Set-VM", "AutomaticCheckpointsEnabled", absent=False, cost=LIVE),
     "integration_services": Setting(read=_read_services),
     **{f"integration_services.{name}": Setting(LIVE, unset=name != _NOT_ENABLED) for name in SERVICES},
 }

@@ -57,6 +57,16 @@ def _settings_of(object_, **settings):
     }
 
 
+#: {(option, value or None for all): the first build of Windows whose Hyper-V has it}. Sources: a list of the commands
+#: of build 14393, the properties of WMI, and Microsoft's page about the scheduler. That all later builds have it, and
+#: that the battery came with 16299, is assumed: the pages of the commands are copies of one page.
+_SINCE = {
+    ("automatic_checkpoints", True): 16299,
+    ("secure_boot_template", "shielded"): 16299,
+    ("native.VM.BatteryPassthroughEnabled", None): 16299,
+    ("native.VM.EnhancedSessionTransportType", None): 17134,
+    ("native.Processor.HwThreadCountPerCore", 0): 17763,
+}
 #: Keys that are reported, and cannot be set.
 STATUS = ("VM.CPUUsage", "VM.MemoryAssigned", "VM.MemoryDemand", "VM.Uptime", "VM.Version", "VM.IsClustered")
 #: Those of them that are no settings, but measured.
@@ -107,6 +117,20 @@ def native_properties(keys):
         object_, _dot, name = key.partition(".")
         names.setdefault(object_, []).append(name)
     return names
+
+
+def check_release(vm, config, build):
+    """Raise Refused for a setting that Hyper-V of this build of Windows lacks; None is an unknown build."""
+    given = {**config, **{f"native.{key}": value for key, value in (config.get("native") or {}).items()}}
+    for (option, value), since in _SINCE.items():
+        if option in given and value in (None, given[option]) and (build or since) < since:
+            shown = option if value is None else f"{option}: {str(value).lower()}"
+            raise Refused(f"{vm.name}: {shown}: Hyper-V has it since build {since}. The host has {build}.", "Omit it.")
+
+
+def has_automatic_checkpoints(build):
+    """Return whether Hyper-V of this build of Windows takes checkpoints by itself, which a command can turn off."""
+    return not build or build >= _SINCE[("automatic_checkpoints", True)]
 
 
 def read_native(raw, key):

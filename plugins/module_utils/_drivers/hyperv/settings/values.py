@@ -20,14 +20,15 @@ class ValueSetting(Setting):
     command: str = ""
 
 
-def value(command, parameter, object_="VM", property_="", names=None, **more):
+def value(command, parameter, object_="VM", property_="", names=None, absent=None, **more):
     """Return the row of a setting that is read from one property of Hyper-V and written with one parameter.
 
     ``object_`` is the object that has the property: the VM itself, or such as its Firmware. ``property_`` is empty if
-    it has the name of the parameter. ``names`` is {value of the option: value in Hyper-V}, if they differ.
+    it has the name of the parameter. ``names`` is {value of the option: value in Hyper-V}, if they differ. ``absent``
+    is the value of the option where this release of Hyper-V lacks the property.
     """
     options = {name: option for option, name in (names or {}).items()}
-    read, write = partial(_read, object_, property_ or parameter, options), partial(_write, parameter, names)
+    read, write = partial(_read, object_, property_ or parameter, options, absent), partial(_write, parameter, names)
     keys = (f"{object_}.{property_ or parameter}", f"{command.partition('-VM')[2] or 'VM'}.{parameter}")
     return ValueSetting(read=read, write=write, command=command, native=keys, **more)
 
@@ -36,8 +37,8 @@ def part(raw, object_):
     return raw if object_ == "VM" else raw.get(object_) or {}
 
 
-def _read(object_, property_, options, raw, _found):
-    found = part(raw, object_).get(property_)
+def _read(object_, property_, options, absent, raw, _found):
+    found = part(raw, object_).get(property_, absent)
     return options.get(found, found)
 
 
