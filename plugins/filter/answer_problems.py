@@ -11,6 +11,7 @@ version_added: 1.0.0
 description:
   - Used by the role P(polyvirt.core.unattended_install#role), which checks all values before it writes a file.
   - Reports values that an installer would reject or misread, and options that the installer does not have.
+  - Warns of values that stop Windows Setup on some media only.
 author:
   - polyvirt contributors (@polyvirt)
 options:
@@ -37,11 +38,22 @@ _value:
   sample: ["hostname: 'web_1' is invalid. Allowed: letters, digits and dashes (the domain is a separate value)."]
 """
 
+from ansible.utils.display import Display
+
 from ..plugin_utils.installs.answer_values import problems_of
+from ..plugin_utils.installs.answer_windows import warnings_of
+
+
+def answer_problems(values):
+    """Return the problems, and warn of values that stop an installer on some media only."""
+    found = problems_of(values)
+    for one in () if found else warnings_of(values):
+        Display().warning(f"unattended_install_{one}")
+    return found
 
 
 class FilterModule:
     """Filter plugin ``polyvirt.core.answer_problems``."""
 
     def filters(self):
-        return {"answer_problems": problems_of}
+        return {"answer_problems": answer_problems}

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 _LISTS = ("ssh_keys", "packages", "sets", "early_commands", "late_commands", "windows_drivers")
 #: Values that the role itself sets or converts.
-_CONVERTED = ("installer", "site_set", "site_from_cd", "serial", "btrfs", "is_server")
+_CONVERTED = (
+    "installer", "site_set", "site_from_cd", "serial", "btrfs", "is_server", "windows_names", "windows_editions",
+    "windows_password_expires",
+)  # fmt: skip
 
 
 def wrong_types(values):

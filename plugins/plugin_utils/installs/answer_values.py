@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from .answer_features import HASHES, PACKAGES, unsupported
 from .answer_lists import is_reserved, is_time_zone
 from .answer_types import wrong_types
+from .answer_windows import name_problems
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _OPTION = r'[A-Za-z0-9-]+(?:="(?:[^"\\]|\\.)*")?'
@@ -44,7 +45,7 @@ _FORMATS = {
 _FORMATS_BY_INSTALLER = {
     ("windows", "hostname"): ("(?![0-9]+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", "15 characters at most"),
     ("windows", "user"): ("Administrator|[a-z_][a-z0-9_-]{0,19}", "Administrator, or 20 lower-case letters at most"),
-    ("windows", "timezone"): (r"[A-Za-z0-9.() +-]+", "a name of Windows, such as W. Europe Standard Time"),
+    ("windows", "timezone"): (r"[A-Za-z0-9._()/ +-]+", "a name such as W. Europe Standard Time or Europe/Berlin"),
     ("windows", "disk"): ("[0-9]{1,2}", "the number of a disk, such as 0"),
     # They ask again for a name that begins with an underscore: OpenBSD's then goes on without a user.
     **dict.fromkeys(
@@ -131,6 +132,7 @@ def _text_problems(values, installer):
 
 
 def _windows_problems(values):
+    yield from name_problems(values)
     if not re.fullmatch("[A-Za-z0-9 ()._-]*", values["windows_image"]):
         yield f"windows_image: '{values['windows_image']}' is neither the number nor the name of an image."
     if not re.fullmatch("([a-z]{2,3}(-[A-Za-z0-9]{2,8})+)?", values["windows_language"]):

@@ -55,6 +55,19 @@ def _guest_answers():
         server.server_close()
 
 
+@contextmanager
+def _guest_is_reached(folder, monkeypatch, user="ansible", password=_PASSWORD):
+    """(stand-in for WinRM of the guest, proxy): the controller logs in as this user, through the proxy only."""
+    (folder / "users").write_text(f":{user}:{password}\n", encoding="utf-8")
+    monkeypatch.setenv("NTLM_USER_FILE", str(folder / "users"))
+    with (
+        _guest_answers(),
+        WinRMGuest(folder, lambda _line, _stdin: (0, b"this is web1", b"")) as guest,
+        SocksProxy({(_GUEST, 5986): guest.port}) as proxy,
+    ):
+        yield guest, proxy
+
+
 class _Playbook:
     def __init__(self, host, folder, ansible_playbook):
         self.host, self._folder, self._ansible_playbook = host, folder, ansible_playbook
@@ -103,7 +116,7 @@ def _answers(host, folder):
     return ElementTree.parse(folder / "a.xml").getroot(), (folder / "a.ps1").read_text(encoding="utf-8")
 
 
-def test_windows_is_installed_once(playbook, tmp_path):
+def test_windows_is_installed_once(playbook, tmp_path, monkeypatch):
     host = playbook.host
     code, changed, output = playbook.run("--check")
     assert (code, changed, host.vms) == (0, True, []), output
@@ -120,13 +133,14 @@ def test_windows_is_installed_once(playbook, tmp_path):
     assert [word for word in needed if word not in script] == []
 
     host.guest("web1", values={"polyvirt": "polyvirt-installed"})
-    with _guest_answers():
-        code, changed, output = playbook.run()
+    with _guest_is_reached(tmp_path, monkeypatch) as (guest, proxy):
+        code, changed, output = playbook.run(windows_socks=proxy.url)
         assert (code, changed, vm.state) == (0, True, "Running"), output
         assert f"http://{_GUEST}/ is IIS" in output
-        code, changed, output = playbook.run()
+        code, changed, output = playbook.run(windows_socks=proxy.url)
         assert (code, changed) == (0, False), output
-        code, changed, output = playbook.run("--check")
+        assert guest.actions.count("Create") == 2
+        code, changed, output = playbook.run("--check", windows_socks=proxy.url)
         assert (code, changed) == (0, False), output
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
 
@@ -166,8 +180,6 @@ def _end_installation(host):
 
 
 def test_windows_behind_nat_is_reached_through_the_proxy(playbook, tmp_path, monkeypatch):
-    (tmp_path / "users").write_text(f":Administrator:{_PASSWORD}\n", encoding="utf-8")
-    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
     later = {"hosts": "windows", "gather_facts": False, "tasks": [{"ansible.builtin.raw": "hostname"}]}
     # The stand-in has no runspaces of PSRP, so the task fails after its first request.
     psrp = {**later, "vars": {"ansible_connection": "psrp"}, "ignore_errors": True, "ignore_unreachable": True}
@@ -175,18 +187,34 @@ def test_windows_behind_nat_is_reached_through_the_proxy(playbook, tmp_path, mon
     (tmp_path / "plays.json").write_text(json.dumps(plays), encoding="utf-8")
     playbook.run(windows_server_timeout=0)
     _end_installation(playbook.host)
-    with (
-        _guest_answers(),
-        WinRMGuest(tmp_path, lambda _line, _stdin: (0, b"this is web1", b"")) as guest,
-        SocksProxy({(_GUEST, 5986): guest.port}) as proxy,
-    ):
+    with _guest_is_reached(tmp_path, monkeypatch) as (guest, proxy):
         # The address of the guest has no such port here, so nothing reaches it without the proxy.
         code, _changed, output = playbook.run(playbook=tmp_path / "plays.json", windows_socks=proxy.url)
     assert (code, "this is web1" in output) == (0, True), output
-    assert ({*proxy.requested}, guest.actions.count("Create")) == ({(_GUEST, 5986)}, 2), output
+    assert ({*proxy.requested}, guest.actions.count("Create")) == ({(_GUEST, 5986)}, 3), output
 
 
-def test_setup_starts_under_uefi_without_a_key_press(playbook):
+@pytest.mark.parametrize(
+    ("user", "password", "message", "tries"),
+    [
+        ("Administrateur", _PASSWORD, "Windows rejects the login of ansible", 1),
+        ("ansible", "another", "Windows rejects the login of ansible", 1),
+        ("ansible", "", "the controller does not reach", 3),
+    ],
+)
+def test_login_ends_the_wait(playbook, tmp_path, monkeypatch, user, password, message, tries):
+    """A port that answers is no login. A password that is rejected is not tried again, because that locks the user."""
+    playbook.run(windows_server_timeout=0)
+    _end_installation(playbook.host)
+    with _guest_is_reached(tmp_path, monkeypatch, user, password) as (guest, proxy):
+        if not password:
+            proxy.targets.clear()
+        code, _changed, output = playbook.run(windows_socks=proxy.url, __unattended_install_login_pause=0)
+    assert (code != 0, message in output, guest.actions) == (True, True, []), output
+    assert output.count("unattended_install : Log in to Windows]") == tries
+
+
+def test_setup_starts_under_uefi_without_a_key_press(playbook, tmp_path, monkeypatch):
     host, preset = playbook.host, {"playbook": "windows", "windows_preset": "hyperv-windows-server-2025"}
     code, changed, output = playbook.run("--check", **preset)
     assert (code, changed, host.vms) == (0, True, []), output
@@ -200,10 +228,10 @@ def test_setup_starts_under_uefi_without_a_key_press(playbook):
         True,
     )
     host.guest("web1", values={"polyvirt": "polyvirt-installed"})
-    with _guest_answers():
-        code, changed, output = playbook.run(**preset)
+    with _guest_is_reached(tmp_path, monkeypatch) as (_guest, proxy):
+        code, changed, output = playbook.run(**preset, windows_socks=proxy.url)
         assert (code, changed, vm.state) == (0, True, "Running"), output
-        code, changed, output = playbook.run(**preset)
+        code, changed, output = playbook.run(**preset, windows_socks=proxy.url)
         assert (code, changed) == (0, False), output
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 from functools import cache
 
 import jinja2
@@ -26,7 +27,10 @@ DISTRIBUTIONS = {
     "preseed": "debian-13",
     "windows": "windows-server-2022",
 }
-FILES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__unattended_install_files"]
+VARS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+FILES = VARS["__unattended_install_files"]
+#: The tables of Windows that the role gives to its checks.
+WINDOWS_NAMES = yaml.safe_load((ROLE / "files" / "windows.yml").read_text(encoding="utf-8"))
 HASH = "$6$rounds=5000$saltsalt$" + "a" * 86
 BCRYPT = "$2b$10$" + "a" * 53
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1 me@desk"
@@ -79,6 +83,8 @@ def values(installer, **changes):
         "windows_language": "",
         "windows_drivers": [],
         "product_key": "",
+        "windows_password_expires": False,
+        "windows_names": WINDOWS_NAMES if windows else {},
     }
     given.update(changes)
     if installer == "openbsd" and (given["packages"] or given["late_commands"]):
@@ -98,6 +104,7 @@ def rendered(
     entry = of_architecture(catalogue()[distribution or DISTRIBUTIONS[given["installer"]]], architecture)
     answers = {
         **given,
+        **derived(given, "timezone", "windows_locale", "windows_user_locales"),
         "distribution": entry["distribution"],
         "version": entry["version"],
         "codename": entry["codename"],
@@ -124,6 +131,18 @@ def rendered(
     }
 
 
+def derived(given, *names):
+    """{name: value} that the role derives from values with its own expressions."""
+    known = {
+        "__unattended_install_windows_names": WINDOWS_NAMES,
+        "__unattended_install_values": given,
+        "__unattended_install_installer": given["installer"],
+    }
+    found = {name: VARS["__unattended_install_derived"][name] for name in names}
+    texts = {name: _environment().from_string(text).render(**known).strip() for name, text in found.items()}
+    return {name: ast.literal_eval(text) if text.startswith("[") else text for name, text in texts.items()}
+
+
 def script(given, name="finish.sh", root_login=False):
     """One of the scripts that answer files contain."""
     entry = catalogue()[DISTRIBUTIONS[given["installer"]]]
@@ -141,7 +160,8 @@ def _environment():
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update({**CoreFilters().filters(), **MathFilters().filters()})
+    # Ansible's "default" knows only the undefined values of its own templates.
+    made.filters.update({**CoreFilters().filters(), **MathFilters().filters(), "default": made.filters["default"]})
     made.filters["polyvirt.core.password_hash_for"] = password_hash_for
     made.tests.update(CoreTests().tests())
     return made

@@ -11,7 +11,7 @@ from hypothesis import given, seed, settings
 from suite import belts
 from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.hostile import cases, is_accepted
-from unit.roles.unattended_install.rendering import FILES, rendered, script, values
+from unit.roles.unattended_install.rendering import FILES, derived, rendered, script, values
 from windows_guests import setup
 
 FULL, DEEP = 60, 2000
@@ -105,7 +105,7 @@ def windows(given, files):
     read = reading.unattend(files["autounattend.xml"])
     assert reading.texts_of(read, "ComputerName") == [given["hostname"]]
     assert reading.texts_of(read, "Username") == [given["user"]]
-    assert reading.texts_of(read, "TimeZone") == [given["timezone"]]
+    assert reading.texts_of(read, "TimeZone") == [derived(given, "timezone")["timezone"]]
     windows_setup = setup.Windows(files["autounattend.xml"], {"E": files})
     windows_setup.first_logins()
     assert windows_setup.ran == given["late_commands"]
