@@ -113,7 +113,7 @@ class Windows:
             self.log_in()
 
     def log_in(self):
-        """One login. The commands are values of RunOnce, so only the first one runs them, but their script is on CDs."""
+        """One login."""
         self.auto_logons, self.logins = self.auto_logons - 1, self.logins + 1
         for command in reversed([one for one in self._texts("CommandLine") if one not in self.skipped]):
             self._start(command)
