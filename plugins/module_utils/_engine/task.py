@@ -18,7 +18,7 @@ from .._core.planner.simulate import simulate
 from .._core.record.leases import check_clocks, read_time, timed_by
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import created_without, difference, entry, listed_backups, warnings_about
+from .._core.results.vm_result import difference, entry, listed_backups, warnings_about
 from .._core.verbs import Permit
 from .._ports.clock import Clock, epoch
 from . import order
@@ -415,9 +415,8 @@ class Task:
         changed = [work for work in self.works if (work.plan.changed if predicted else work.changed)]
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
-        ends = [(self._end(work, predicted), work.request) for work in self.works if not work.error]
+        ends = [(self._end(work, predicted), work.request, work.plan) for work in self.works if not work.error]
         warnings = [text for end in ends for text in warnings_about(*end)]
-        warnings += [created_without(work.plan, work.request) for work in self.works if not work.error]
         warnings += [text for work in self.works if work.plan.changed for text in warnings_of(work.request.creation)]
         warnings += [one for work in self.works if work.progress for one in (_crashed(work), work.progress.warning)]
         return Outcome(

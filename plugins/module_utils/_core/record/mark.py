@@ -137,8 +137,6 @@ def inputs_of(arguments):
     """Return what a step creates a VM from, as ``inputs`` of its mark; ``arguments`` are those of the step."""
     creation = arguments["creation"]
     inputs = inputs_of_cloud_init(creation.get("cloud_init"))
-    if creation.get("instance_of"):
-        inputs["instance_of"] = creation["instance_of"]
     if creation.get("clone"):
         return {"clone": arguments["source"].id, **inputs}
     if creation.get("appliance"):
@@ -148,7 +146,7 @@ def inputs_of(arguments):
 
 def sources_in(inputs):
     """Return the ``inputs`` of a mark that say what the VM was created from; the rest is what it was created with."""
-    return {key: value for key, value in inputs.items() if key not in ("cloud_init", "instance_of")}
+    return {key: value for key, value in inputs.items() if key != "cloud_init"}
 
 
 def mark_for(vm_id, mark, birth=None):

@@ -281,12 +281,10 @@ def reasons_against(backup, now):
     return [one for one in (backup.damaged, ahead, backup.unfinished if backup.is_foreign else "") if one]
 
 
-def warnings_about(vm, request):
-    """Return the warnings about a VM, each a text or None."""
-    return [
-        warn(vm, request)
-        for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, doubtful_backups)
-    ]
+def warnings_about(vm, request, planned):
+    """Return the warnings about a VM, each a text or None; ``planned`` is the Plan of the task."""
+    found = (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, doubtful_backups)
+    return [*(warn(vm, request) for warn in found), created_without(planned, request)]
 
 
 def _step(step, done, note):

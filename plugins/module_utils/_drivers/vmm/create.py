@@ -51,7 +51,7 @@ def _create(driver, vm, step, content):
         "disks": created,
         "files": seeds,
         "description": config.get("description") or "",
-        "inputs": inputs_of(step.arguments),
+        "inputs": {**inputs_of(step.arguments), **({"instance_of": parent} if parent else {})},
     }
     template = driver.edit.found.definition(parent) if parent else None
     definition = with_config(Definition(vm.name, parent, template), {**config, "networks": networks}, disks, seeds)

@@ -344,10 +344,11 @@ def test_approved_plan_of_a_backup_is_that_of_the_next_day():
 
 def test_warnings_name_what_does_not_count():
     vm = _vm(_backup("a", damaged="vda is short"), _backup("b", age=-1000), _backup("c", 0, notes=("not frozen",)))
-    text = "\n".join(filter(None, warnings_about(vm, _asked())))
+    text = "\n".join(filter(None, warnings_about(vm, _asked(), Plan(vm, vm))))
     for words in ("a: vda is short", "b: its date is in the future", "backup c: not frozen"):
         assert words in text
-    assert not list(filter(None, warnings_about(_vm(_backup()), _asked())))
+    vm = _vm(_backup())
+    assert not list(filter(None, warnings_about(vm, _asked(), Plan(vm, vm))))
 
 
 @pytest.mark.parametrize(
