@@ -18,7 +18,7 @@ from .._core.errors import PolyvirtError
 from .._core.frozen import replace
 from .._core.record.reader import LONGEST, Damaged
 from .._ports import files, folders, partial_files, permits
-from . import foreign_image
+from . import disk_header, foreign_image
 
 
 class BackupFolder:
@@ -92,7 +92,7 @@ class BackupFolder:
         """Return what is wrong with the files of a complete backup, or an empty string."""
         key = manifest["birth"], manifest["id"]
         try:
-            problem = manifests.size_problem(manifest, self._sizes(manifest)) or self._named_elsewhere(manifest)
+            problem = manifests.size_problem(manifest, self._sizes(manifest)) or self._problem_of_disks(manifest)
             if problem or not reads_content or key in self._damaged:
                 return problem or self._damaged.get(key, "")
             self._damaged[key] = self._problem_of_content(manifest)
@@ -108,12 +108,13 @@ class BackupFolder:
     def _path_in(self, manifest, name=""):
         return self.path(manifest["birth"], manifest["id"], name)
 
-    def _named_elsewhere(self, manifest):
-        """Return the error of an image that names another file, which would be read with it."""
+    def _problem_of_disks(self, manifest):
+        """Return the error of a disk that is no image, or that names another file, which would be read with it."""
         for one in manifests.disks_of(manifest).values():
-            named = foreign_image.named_by(self._path_in(manifest, one["name"]), "qcow2")
-            if named:
-                return f"the file {one['name']} names another file ({named})"
+            path = self._path_in(manifest, one["name"])
+            named = foreign_image.named_by(path, "qcow2")
+            if named or disk_header.known_format(path) != "qcow2":
+                return f"the file {one['name']} {f'names another file ({named})' if named else 'is not a qcow2 image'}"
         return ""
 
     def _problem_of_content(self, manifest):

@@ -241,7 +241,9 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
             carry_out(self, vm, step)
         except CommandFailed as error:
             if vm.id:
-                error.message = error.message.replace(vm.id, vm.name)
+                # libvirt names a VM by its UUID. In a path it is no name of the VM.
+                own_id = Pattern(rf"(?<![\w./-]){vm.id}(?![\w/-]|[.]\w)")
+                error.message = own_id.sub(lambda _found: vm.name, error.message)
             raise
 
     def define(self, definition):

@@ -68,3 +68,16 @@ def test_error_has_the_name_of_the_vm_instead_of_its_uuid(tmp_path, step):
     with pytest.raises(CommandFailed, match=r"virsh \S+ web\b") as caught:
         driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [step])])
     assert UUID not in str(caught.value)
+
+
+def test_path_with_the_uuid_of_the_vm_is_unchanged(tmp_path):
+    paths = f"/srv/{UUID}/a.img, '/srv/web-{UUID}.img' and {UUID}.img"
+    virsh = FakeVirsh(
+        {
+            ("start", UUID): Answer("", f"error: no '{UUID}' ({UUID}): {paths} of {UUID}."),
+            ("domstate", UUID): "shut off\n",
+        }
+    )
+    with pytest.raises(CommandFailed) as caught:
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [Step("start")])])
+    assert f"no 'web' (web): {paths} of web." in str(caught.value)
