@@ -118,9 +118,7 @@ class _Appliance:
         images = {slot: self._image(placed[slot], list(parts[slot].values()), about[slot]) for slot in parts}
         # A disk may be larger than its file. Not every platform has disks of any number of bytes.
         grown = [slot for slot, disk in placed.items() if (disk.capacity or 0) > images.get(slot, {"size": 0})["size"]]
-        return {
-            slot: {"size": -(-placed[slot].capacity // MIB) * MIB} if slot in grown else {} for slot in placed
-        }, images
+        return {at: {"size": -(-placed[at].capacity // MIB) * MIB} if at in grown else {} for at in placed}, images
 
     def _version(self, parts):
         return self.source.version or version_of(part.path for part in parts)
