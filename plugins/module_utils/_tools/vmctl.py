@@ -27,6 +27,7 @@ _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _WAIT = "vmd rejects a third start of a VM within seconds. Run the task again in 6 seconds."
+_ENDING = "The VM has not ended yet. Raise timeout, or end it: vmctl stop -f NAME."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (("Operation not permitted", "Permission denied"), "Run the task as root (become: true)."),
@@ -75,8 +76,8 @@ _TAP = Pattern(r"vm(\d+)-if(\d+)-")
 _ID_BITS = 8
 
 
-class RateLimited(CommandFailed):
-    """vmd rejects a third start within seconds; a few seconds later it succeeds."""
+class NotNow(CommandFailed):
+    """vmd rejects this start, and may accept the next: the third within seconds, or of a VM that runs or still ends."""
 
 
 class Busy(CommandFailed):
@@ -207,15 +208,16 @@ class Vmctl:
         return self._run("create", *words, timeout=None)
 
     def start(self, name):
-        """Start a VM of vm.conf. One that runs already, which vmctl may not list yet, is not an error."""
+        """Start a VM of vm.conf. Raises NotNow: the caller looks whether it runs, which vmctl may not list yet."""
         try:
             return self._run("start", name)
         except CommandFailed as error:
+            if _IN_PROGRESS in error.stderr:
+                raise NotNow(error.argv, error.rc, error.stderr, remedy=_ENDING) from error
             if _REFUSED_START in error.stderr:
                 remedy = error.remedy if os.geteuid() else _WAIT
-                raise RateLimited(error.argv, error.rc, error.stderr, remedy=remedy) from error
-            if _IN_PROGRESS not in error.stderr:
-                raise
+                raise NotNow(error.argv, error.rc, error.stderr, remedy=remedy) from error
+            raise
 
     def stop(self, name, *options):
         """Ask the guest to shut down, or power off with ``-f``. A VM that is stopping already is not an error."""

@@ -13,7 +13,7 @@ from ..._core.pattern import Pattern
 from ..._core.record.mark import IN_MARK
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
-from ..._tools.vmctl import Busy, RateLimited
+from ..._tools.vmctl import Busy, NotNow
 from .definition import LOCAL, slot_name
 from .options import VMM
 from .settings.table import SETTINGS, config_inherited
@@ -70,7 +70,7 @@ def vmm_traits(reader):
         cloned_with=frozenset({"memory", "autostart", "iso", "boot", "boot_device", "vmd_owner", "native"}),
         # All VMs share vm.conf.
         lanes_at_once=1,
-        transient=lambda error: isinstance(error, (Busy, RateLimited)),
+        transient=lambda error: isinstance(error, (Busy, NotNow)),
         side_effects=side_effects,
         # The guest has 3 s to acknowledge and 120 s to finish; then vmd powers it off.
         stop_timeout=130,

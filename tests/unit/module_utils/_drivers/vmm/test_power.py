@@ -130,6 +130,29 @@ def test_start_that_stays_rejected_has_the_remedy_for_its_user(host, monkeypatch
     assert (outcome.failed, remedy in outcome.msg) == (True, True), outcome.msg
 
 
+class _StillEnds(_RejectsStarts):
+    """The first starts are those of a VM that has not ended yet."""
+
+    starts = 0
+
+    def run(self, argv, **more):
+        self.starts += argv[1:2] == ["start"]
+        if argv[1:2] != ["start"] or self.starts > self.refused:
+            return InProcess.run(self, argv, **more)
+        return Completed(tuple(argv), 1, "", "vmctl: start vm command failed: Operation already in progress\n")
+
+
+@pytest.mark.parametrize("refused", [1, 3, 100])
+def test_start_of_a_vm_that_still_ends_is_sent_again(host, refused):
+    well(host, **DISKS)
+    commands = _StillEnds(host)
+    commands.refused = refused
+    outcome = task(host, commands=commands, state="started", timeout=60)
+    is_started = refused < 100
+    assert (outcome.failed, outcome.vms[0]["state"]) == (not is_started, "running" if is_started else "stopped")
+    assert is_started or "The VM has not ended yet" in outcome.msg
+
+
 @pytest.mark.parametrize("autostart", [False, True])
 @pytest.mark.parametrize("gap", [0.4, 2, 5])
 def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host, gap, autostart):
