@@ -278,6 +278,18 @@ def test_uefi_vm_that_was_never_started_comes_back(qemu, carry, place):
     assert len({re.search(r"<nvram[^>]*>([^<]+)</nvram>", text)[1] for text in texts}) == 2
 
 
+def test_backups_of_a_renamed_vm_are_restored_beside_it(qemu, carry, place):
+    bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    virsh("domrename", WEB, _RENAMED)
+    named = {"name": [_RENAMED], "new_name": COPY}
+    tasks = [restoring("check", place, check=True, **named), restoring("run", place, **named)]
+    answers = carry(qemu, tasks, [COPY])
+    assert_worked(answers, check=True, run=True)
+    assert answers["check"].diff == answers["run"].diff
+    virsh("domrename", _RENAMED, WEB)
+
+
 def _content_of(data, image_format, folder):
     path = folder / "saved"
     path.write_bytes(data)
@@ -286,6 +298,7 @@ def _content_of(data, image_format, folder):
     return found
 
 
+_RENAMED = "pvg-backup-renamed"
 #: Writes numbered records with checksums to two disks, always to the first one before, and each of them to the device.
 _WRITER = """#!/bin/sh
 number=0

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from ..._core.backup import manifest as manifests
-from ..._core.backup.backup import CRASH, FILESYSTEM, OFF
+from ..._core.backup.backup import CRASH, FILESYSTEM, OFF, births_of
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
-from ..._core.model import PAUSED, RUNNING
+from ..._core.model import PAUSED, RUNNING, Vm
 from ..._core.record.reader import Damaged
 from ..._kit.creation import undone_on_failure
 from ..._media.backup_folder import BackupFolder
@@ -31,10 +31,11 @@ CLOCK = Clock
 
 def read_backups(driver, vm, asked, reads_content):
     """The backups of a VM in the directory of the task (``KeepsBackups`` of driver.py)."""
-    from ..._core.backup.backup import births_of
     from .restore import settings_after
 
-    births = () if asked.is_beside or vm.id is None else births_of(vm)
+    # Its backups before a renaming are those of the VM, too.
+    source = _vm_named(driver, asked.of) if asked.is_beside else vm
+    births = births_of(source) if source.id else ()
     written = _written_files(driver, vm)
 
     def is_written(manifest):
@@ -50,16 +51,23 @@ def read_backups(driver, vm, asked, reads_content):
     # Only what the plan may choose is read: the requested backup, or the newest ones until one is good.
     for backup, manifest in sorted(found, key=lambda one: (one[0].start, one[0].id), reverse=True):
         one = backup
-        if backup.is_good and backup.may_be_restored(asked, now) and not _is_decided(chosen, births, backup):
+        if backup.is_good and backup.may_be_restored(asked, now) and not _is_decided(chosen, vm, backup):
             one = driver.backup_folder.read_whole(backup, manifest) if reads_content else backup
             one = settings_after(driver, vm, asked, one, manifest)
         chosen.append(one)
     return chosen
 
 
-def _is_decided(chosen, births, backup):
+def _vm_named(driver, name):
+    """What is recorded of the VM that has a name now: its identity, and those that it continues."""
+    found = next((one for one in driver.all_definitions() if one.name == name), None)
+    return Vm(name, found.uuid, mark=found.mark) if found else Vm.absent(name)
+
+
+def _is_decided(chosen, vm, backup):
     """Whether a newer good backup was read, or this one is of another VM with the name of an existing one."""
-    return any(one.config is not None for one in chosen) or bool(births and backup.birth not in births)
+    is_other = vm.id is not None and backup.birth not in births_of(vm)
+    return is_other or any(one.config is not None for one in chosen)
 
 
 def _names(manifest):
