@@ -50,7 +50,7 @@ def configure(driver, vm, step):
         *sizes,
         *notes,
         *_removal_calls(observed or raw, raw, changes),
-        *_value_calls(vm, raw, changes),
+        *_value_calls(raw, changes),
         *_disk_calls(raw, changes, files, driver),
         *cdroms.change_calls(driver, raw, changes),
         *_nic_calls(driver, observed or raw, raw, changes),
@@ -123,7 +123,7 @@ def _undo_new_files(vm, raw, changes, files, answered):
     yield [the_vm(vm.id), *removals_of(left, recorded=True), notes_call(*_final_notes(raw, changes, attached))]
 
 
-def _value_calls(vm, raw, changes):
+def _value_calls(raw, changes):
     values = {change.field: change.new for change in changes if change.key is None and change.attribute is None}
     native = {change.key: change.new for change in changes if change.field == "native"}
     calls = setting_calls({**with_current_sizes(raw, values), "native": native})

@@ -24,6 +24,7 @@ from ..._media.by_controller import images_of_controller
 from ..._ports import files, permits
 from ..._ports.command import Commands
 from ..._tools.proxmox_values import BUSES
+from ..._tools.qemu_devices import NIC_MODELS
 from ..._tools.qemu_img import QemuImg
 from .images import check_release, images_on, node_for
 from .mark import UPLOADS
@@ -41,14 +42,7 @@ def _slot(bus, number, _firmware):
 
 APPLIANCES = Words(
     slot=_slot,
-    models={
-        "rtl8139": "rtl8139",
-        "e1000": "e1000",
-        "e1000e": "e1000e",
-        "pcnet32": "pcnet",
-        "vmxnet3": "vmxnet3",
-        "virtio": "virtio",
-    },
+    models=NIC_MODELS,
     default_model="e1000",
     windows={"os_type": "windows10"},
 )

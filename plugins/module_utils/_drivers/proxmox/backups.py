@@ -275,12 +275,12 @@ def edit_backup(driver, vm, step):
 def drop_backup(driver, vm, step):
     listed = stored(driver, vm.name)
     for one in (listed[key] for key in step.arguments["ids"] if key in listed):
-        if _may_be_deleted(driver, vm, one):
+        if _may_be_deleted(driver, one):
             with permits.also([one.volume]):
                 driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
 
 
-def _may_be_deleted(driver, vm, one):
+def _may_be_deleted(driver, one):
     """Whether a backup is deleted; a damaged one only if the task names it. Raises Stale if it is of another VM."""
     try:
         _own_options_in(driver, one)

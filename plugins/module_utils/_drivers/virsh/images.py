@@ -13,6 +13,7 @@ from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import files, host
+from ..._tools.qemu_devices import NIC_MODELS
 from .settings.architecture import AMD64, row_of
 from .settings.disks import slot_name, target_meant
 
@@ -25,14 +26,7 @@ _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 #: Each guest that booted elsewhere has a driver for SATA, and few have one for virtio. QEMU's q35 has no IDE.
 APPLIANCES = Words(
     slot=lambda bus, number, _firmware: slot_name(number) if bus == "virtio" else f"sata{number}",
-    models={
-        "rtl8139": "rtl8139",
-        "e1000": "e1000",
-        "e1000e": "e1000e",
-        "pcnet32": "pcnet",
-        "vmxnet3": "vmxnet3",
-        "virtio": "virtio",
-    },
+    models=NIC_MODELS,
     default_model="e1000",
     # Without one, GRUB's graphical terminal hangs.
     settings={"display": {"type": "vnc"}},

@@ -281,7 +281,7 @@ def with_addresses(reader, found, vms):
     addressed = {}
     for vm in running:
         addresses = tuple(_addresses_of(vm, found, taps, by_mac))
-        addressed[vm.name] = vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
+        addressed[vm.name] = vm.having(addresses=addresses, ssh=_ssh(addresses))
     return [addressed.get(vm.name, vm) for vm in vms]
 
 
@@ -307,7 +307,7 @@ def _addresses_of(vm, found, taps, by_mac):
             yield Address(address, source, nic["mac"])
 
 
-def _ssh(vm, addresses):
+def _ssh(addresses):
     if not addresses:
         return None
     first = addresses[0]

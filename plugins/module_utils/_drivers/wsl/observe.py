@@ -76,7 +76,7 @@ class WslObserver(OnWindows):
         if with_disks:
             self.ask_for_disks([raw for raw, _name, _id in selected if self._is_unlisted(raw)])
         if not power_only:
-            self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, names, facets)])
+            self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, facets)])
         vms = [self._observed(raw, name, vm_id, power_only) for raw, name, vm_id in selected]
         if "files" in facets:
             vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
@@ -114,7 +114,7 @@ class WslObserver(OnWindows):
         is_present = self.options.get("state") != "absent"
         return is_present and any(self.options.get(option) is not None for option in options)
 
-    def _needs_guest_files(self, raw, names, facets):
+    def _needs_guest_files(self, raw, facets):
         """Return whether the files of a distribution are needed, and were not read by the first request."""
         if raw["PSChildName"].lower() in self.host.guests or raw.get("State") != tool.INSTALLED:
             return False
