@@ -29,7 +29,7 @@ from .settings.architecture import architecture_warnings, check_architecture, ch
 from .settings.cdroms import BUSES
 from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
-from .settings.firmware import is_by_files, nvram_of
+from .settings.firmware import has_nvram_of_others, nvram_of
 from .settings.hardware import CHECKED, check_hardware, check_reset
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum
 from .settings.networks import check_networks
@@ -108,16 +108,17 @@ def _check_judged(driver, plan):
 def _check_kept(driver, plan, one):
     """Reject changes that would lose what no option describes: the encryption of a disk, firmware by files."""
     vm, grown = one.vm, [change.key for change in one.changes if change.kind == "disks.size"]
-    is_new_firmware = any(change.kind == "secure_boot" and change.old is None for change in one.changes)
-    if vm.id is None or not (grown or is_new_firmware):
+    asked = next((change for change in one.changes if change.kind == "secure_boot"), None)
+    if vm.id is None or not (grown or asked):
         return
     definition = observed(driver, vm.id)
     check_encrypted(definition, grown, "disks.size", "its size includes a header that libvirt does not report")
-    if is_new_firmware and is_by_files(definition):
+    if asked and has_nvram_of_others(definition, vm.mark.get("nvram", ()) if vm.owned else ()):
+        unknown = ", so it is not known whether that has Secure Boot" if asked.old is None else ""
         raise Refused(
-            f"{vm.name}: secure_boot: its definition names the files of its firmware, so it is not known whether that"
-            f" has Secure Boot. Another firmware would begin with an empty NVRAM: the boot entries and keys in"
-            f" {nvram_of(definition) or 'the present one'} would be lost.",
+            f"{vm.name}: secure_boot: its definition names the files of its firmware{unknown}. Another firmware would"
+            f" begin with an empty NVRAM: the boot entries and keys in {nvram_of(definition) or 'the present one'}"
+            " would be lost.",
             "Omit secure_boot. To give them up, remove os/loader and os/nvram first (virsh edit).",
         )
 

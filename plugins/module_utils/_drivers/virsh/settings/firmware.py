@@ -46,6 +46,18 @@ def is_by_files(definition):
     return not (definition.native("os@firmware") == "efi" or _is_without_template(definition))
 
 
+def has_nvram_of_others(definition, own):
+    """Whether another program has chosen the firmware's files, or its NVRAM; ``own``: those of this collection.
+
+    If libvirt knows the files that a definition names, it adds the features that they have (verified with 11.3.0).
+    """
+    nvram = nvram_of(definition)
+    if read_firmware(definition) == "bios" or _is_without_template(definition) or nvram in own:
+        return False
+    # libvirt chooses files in this directory itself.
+    return is_by_files(definition) or bool(nvram and "/qemu/nvram/" not in nvram)
+
+
 def runs_with_stored_firmware(stored, running, secure_boot):
     """Whether a VM runs with the firmware of its stored definition, if ``running`` does not contain firmware features.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
+    has_nvram_of_others,
     normalize_firmware,
     nvram_of,
     read_boot_order,
@@ -169,3 +170,27 @@ def test_boot_order_replaces_boot_numbers_of_devices():
         {"dev": "cdrom"},
     ]
     assert read_boot_order(definition) == ("disk", "network", "cdrom")
+
+
+_FEATURES = (
+    "<firmware><feature enabled='no' name='enrolled-keys'/><feature enabled='no' name='secure-boot'/></firmware>"
+)
+_LOADER = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+
+
+@pytest.mark.parametrize(
+    ("system", "found"),
+    [
+        ("<os>", False),
+        (f"<os>{_LOADER}", True),
+        (f"<os>{_LOADER}<nvram>/own/web.nvram</nvram>", False),
+        (f"<os>{_LOADER}<nvram>/theirs.fd</nvram>", True),
+        # As libvirt 11.3 completes the same definition.
+        (f"<os firmware='efi'>{_FEATURES}{_LOADER}<nvram>/theirs.fd</nvram>", True),
+        (f"<os firmware='efi'>{_FEATURES}{_LOADER}<nvram>/var/lib/libvirt/qemu/nvram/web_VARS.fd</nvram>", False),
+        (f"<os firmware='efi'>{_FEATURES}{_LOADER}<nvram>/own/web.nvram</nvram>", False),
+        ("<os firmware='efi'>", False),
+    ],
+)
+def test_nvram_that_another_program_has_chosen(system, found):
+    assert has_nvram_of_others(Definition(machine_xml(("<os>", system))), ["/own/web.nvram"]) is found
