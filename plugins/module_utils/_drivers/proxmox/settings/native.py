@@ -55,7 +55,7 @@ _LIVE_KEYS = frozenset({
 })  # fmt: skip
 #: {key without its number: feature of hotplug that is needed to change it on a running VM}.
 _HOTPLUG_FEATURES = {"usb": "usb", "tablet": "usb", "vcpus": "cpu"}
-_LIVE_OF_AGENT = frozenset({"freeze-fs", "fstrim_cloned_disks"})
+_LIVE_OF_AGENT = frozenset({"fstrim_cloned_disks"})
 _LIVE_OF_NIC = frozenset({"firewall", "rate", "link_down"})
 _LIVE_OF_DISK = Pattern(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
 _CUSTOM = "custom-"
@@ -212,9 +212,11 @@ def _cost(vm, change):
     return NEXT_BOOT
 
 
-def _replaces_agent_device(change):
-    """Whether the change replaces the agent device of the guest. Sub-keys used by the host are changed at once."""
-    return not change.new or not set(changed_sub_keys(change.old or "0", change.new, change.key)) <= _LIVE_OF_AGENT
+def _waits_with_agent(change):
+    """Whether a change of the agent waits: all but one of its sub-keys do (vmconfig_update_agent)."""
+    if not change.old or not change.new:
+        return True
+    return not set(changed_sub_keys(change.old, change.new, change.key)) <= _LIVE_OF_AGENT
 
 
 def _adds_or_removes_balloon(change):
@@ -222,9 +224,9 @@ def _adds_or_removes_balloon(change):
     return "0" in (change.old, change.new)
 
 
-def _plugs_memory(change):
-    """Whether the change turns memory hotplug on or off, which needs other memory devices."""
-    return any("memory" in values.hotplugged(text) for text in (change.old, change.new))
+def _plugs_memory_or_cpus(change):
+    """Whether hotplug of memory or CPUs is on before or after the change, which needs other devices."""
+    return any({"memory", "cpu"} & set(values.hotplugged(text)) for text in (change.old, change.new))
 
 
 def _write(update, change):
@@ -308,6 +310,6 @@ def _check_order(label, order, options):
 
 
 #: {key: function of a change}: it is made at once on a running VM, unless the function returns True.
-_LIVE_UNLESS = {"agent": _replaces_agent_device, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory}
+_LIVE_UNLESS = {"agent": _waits_with_agent, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory_or_cpus}
 
 NATIVE = {"native": Setting(cost=_cost, normalize=_normalized, write=_write)}
