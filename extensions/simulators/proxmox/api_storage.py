@@ -135,7 +135,7 @@ def _entry(storage, name, volume):
 
 
 def _of_backup(volume):
-    """Only the first line of the notes is listed (ASSUMED, as all about backups)."""
+    """Only the first line of the notes is listed (vzdump_stopped)."""
     if volume.content != "backup":
         return {}
     found = {"subtype": "qemu"} | ({"protected": 1} if volume.protected else {})

@@ -34,6 +34,8 @@ _FOLDERS = {
     "snippets": "snippets",
     "backup": "dump",
 }
+#: The name of an image file, without the base of a linked clone.
+_FILE = re.compile(r"\d+/[^/]+")
 _STATE_EXTRA = 500 * MIB
 
 
@@ -147,7 +149,12 @@ class Storage:
         return (None if self.shared else node, name)
 
     def get(self, node, name):
-        return self.volumes.get(self.key(node, name))
+        """The Volume or None. In a directory, the name of a linked clone may lack its base: the file is the same."""
+        where, found = self.key(node, name)[0], self.volumes.get(self.key(node, name))
+        if found is None and self.has_files and _FILE.fullmatch(name):
+            ending = f"/{name}"
+            return next((one for key, one in self.volumes.items() if key[0] == where and key[1].endswith(ending)), None)
+        return found
 
     def on(self, node):
         """{name: Volume} on a node."""

@@ -5,32 +5,45 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from . import drives, propertystring
 from .errors import ApiError
 
 
-def apply_cold(world, machine):
-    """Apply all pending changes of a VM that is off."""
-    config = machine.config
-    if not config.pending and not config.deletes:
-        return
+def apply_cold(world, machine, user=None):
+    """Apply the pending changes of a VM that is off. Those that fail stay pending; returns {option: error} of them,
+    which a start only logs (vmconfig_apply_pending in QemuServer.pm). ``user`` is the caller, who may not be allowed to
+    delete volumes.
+    """
+    config, errors, new_cloudinit = machine.config, {}, False
     for key, forced in sorted(config.deletes.items()):
-        if drives.is_drive(key) and key in config.current:
-            detach(world, machine, config, key, forced)
-        config.current.pop(key, None)
-    new_cloudinit = False
+        with _kept(errors, key):
+            if drives.is_drive(key) and key in config.current:
+                detach(world, machine, config, key, forced, user)
+            config.current.pop(key, None)
+            del config.deletes[key]
     for key, value in sorted(config.pending.items()):
-        if drives.is_drive(key):
-            replace_drive(world, machine, config, key, value)
-            new_cloudinit |= drives.is_cloudinit(drives.parse(world.schema, key, value))
-        config.current[key] = value
-    config.pending.clear()
-    config.deletes.clear()
+        with _kept(errors, key):
+            if drives.is_drive(key):
+                replace_drive(world, machine, config, key, value)
+                new_cloudinit |= drives.is_cloudinit(drives.parse(world.schema, key, value))
+            config.current[key] = value
+            del config.pending[key]
     # The configuration is stored, also if the content of the drive cannot be created.
     machine.write(config)
     if new_cloudinit:
         _renewed(world, machine, config)
         machine.write(config)
+    return errors
+
+
+@contextmanager
+def _kept(errors, key):
+    try:
+        yield
+    except ApiError as error:
+        errors[key] = f"unable to apply pending change {key} : {error}\n"
 
 
 def renew_cloudinit(world, machine):
@@ -60,13 +73,15 @@ def replace_drive(world, machine, config, key, value):
         detach(world, machine, config, key, forced=False)
 
 
-def detach(world, machine, config, key, forced):
+def detach(world, machine, config, key, forced, user=None):
     """Detach a drive's volume: an ISO image stays, a cloud-init drive is freed, a disk is freed or kept as unused."""
     drive = drives.parse(world.schema, key, config.current[key])
     volid = drives.volume_of(drive)
     if volid is None:
         return
     if drives.is_cloudinit(drive) or (forced and not drives.is_cdrom(drive)):
+        if forced and user and not drives.is_cloudinit(drive):
+            world.access.require(user, f"/storage/{volid.partition(':')[0]}", ["Datastore.AllocateSpace"])
         free_unless_used(world, machine, config, volid)
     elif not drives.is_cdrom(drive):
         drives.register_unused(config.current, volid)

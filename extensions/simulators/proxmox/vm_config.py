@@ -119,9 +119,11 @@ def _now(call, change):
     machine.write(config.reparsed())
     if machine.running:
         changed = {*change.options, *change.deletes, *order.changed, *({"machine"} & set(config.pending))}
-        vm_hotplug.apply_live(call.world, machine, changed)
+        errors = vm_hotplug.apply_live(call.world, machine, changed, call.user)
     else:
-        vm_apply.apply_cold(call.world, machine)
+        errors = vm_apply.apply_cold(call.world, machine, call.user)
+    if errors:
+        raise ParameterError.of(errors)
     yield from ()  # Takes no time.
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from . import bridges, drives, propertystring, vm_apply, vm_options
-from .errors import ApiError, ParameterError
+from .errors import ApiError
 from .schema import split_list
 
 _FAST = re.compile(
@@ -36,8 +36,8 @@ class _Waits(Exception):
     """The change is only possible at the next cold start."""
 
 
-def apply_live(world, machine, changed):
-    """Apply the changes that are possible. Those that fail at a device stay pending; ParameterError names them.
+def apply_live(world, machine, changed, user=None):
+    """Apply the changes that are possible. Those that fail at a device stay pending; returns {option: error} of them.
 
     ``changed`` are the options of this call: earlier pending changes are not tried again, unless they concern no device
     (live_devices; vmconfig_hotplug_pending in QemuServer.pm).
@@ -46,12 +46,11 @@ def apply_live(world, machine, changed):
     config = machine.config
     features = _features(config.current.get("hotplug", "1"))
     for key in sorted(key for key in config.deletes if key in changed):
-        _try(errors, key, lambda key=key: _delete(world, machine, config, key, features))
+        _try(errors, key, lambda key=key: _delete(world, machine, config, key, features, user))
     for key in sorted(key for key in config.pending if key in changed or _FAST.fullmatch(key)):
         _try(errors, key, lambda key=key: _set(world, machine, config, key, features))
     machine.write(config)
-    if errors:
-        raise ParameterError.of(errors)
+    return errors
 
 
 def _try(errors, key, change):
@@ -69,14 +68,14 @@ def _features(text):
     return set(split_list(_DEFAULT if text == "1" else text))
 
 
-def _delete(world, machine, config, key, features):
+def _delete(world, machine, config, key, features, user):
     old = config.current.get(key)
     if _NET.fullmatch(key):
         _need("network", features)
         world.effect(machine.vmid, f"UNPLUG {key}")
     elif drives.is_drive(key):
         _unplug_disk(world, machine, config, key, features)
-        vm_apply.detach(world, machine, config, key, config.deletes[key])
+        vm_apply.detach(world, machine, config, key, config.deletes[key], user)
     elif key in ("cpuunits", "cpulimit"):
         _tell_cgroup(world, machine, key)
     elif key == "balloon":

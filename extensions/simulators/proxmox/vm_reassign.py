@@ -89,6 +89,8 @@ def _attach(world, task, target, slot, text):
     config.set_pending(slot, vm_drives.made(world, target.node, target.vmid, slot, drive)[0])
     target.write(config)
     if target.running:
-        vm_hotplug.apply_live(world, target, {slot})
+        errors = vm_hotplug.apply_live(world, target, {slot})
     else:
-        vm_apply.apply_cold(world, target)
+        errors = vm_apply.apply_cold(world, target)
+    if errors:
+        raise ParameterError.of(errors)
