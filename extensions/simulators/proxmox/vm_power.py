@@ -22,7 +22,7 @@ def start(call):
     machine = call.machine_or_none()
     if machine and machine.ha:
         return _by_high_availability(call, "hastart", lambda: start_task(call, machine))
-    return call.task("qmstart", lambda task: _locked(call, _start(call)))
+    return call.task("qmstart", lambda task: locked(call, _start(call)))
 
 
 def _by_high_availability(call, type, action):
@@ -63,26 +63,26 @@ def start_task(call, machine):
         "qmstart",
         machine.vmid,
         call.user.id,
-        lambda task: _locked(call, _start_found(call, machine), machine.vmid),
+        lambda task: locked(call, start_found(call, machine), machine.vmid),
     )
 
 
-def _locked(call, work, vmid=None):
+def locked(call, work, vmid=None):
     return call.world.flock(vmid or call.vmid).holding(work, call.world.timing.flock)
 
 
 def _start(call):
-    yield from _start_found(call, call.machine())
+    yield from start_found(call, call.machine())
 
 
-def _start_found(call, machine):
+def start_found(call, machine):
     world, config = call.world, machine.config
     if config.current.get("template") == "1":
         raise ApiError("you can't start a vm if it's a template")
     suspended = config.current.get("lock") == "suspended"
     if machine.running and config.current.get("lock") == "backup":
         # The guest starts in the emulator of the backup, and runs on after it (vm_start in QemuServer.pm).
-        yield from _resumed(world, machine)
+        yield from resumed(world, machine)
         return
     if not call.flag("skiplock"):
         check_lock(config, "suspended")
@@ -212,7 +212,7 @@ def stop(call):
     machine = call.machine_or_none()
     if machine and machine.ha:
         return _by_high_availability(call, "hastop", lambda: _stopped_by_cluster(call, machine, 0))
-    return call.task("qmstop", lambda task: _overruled(call, task, _locked(call, _stop(call, task))))
+    return call.task("qmstop", lambda task: _overruled(call, task, locked(call, _stop(call, task))))
 
 
 def _overruled(call, task, work):
@@ -256,8 +256,8 @@ def shutdown(call):
     if machine and machine.running and machine.qmp in _PAUSED:
         if not call.flag("forceStop"):
             raise ApiError("VM is paused - cannot shutdown")
-        return call.task("qmshutdown", lambda task: _locked(call, _stop(call, task)))
-    return call.task("qmshutdown", lambda task: _locked(call, _shutdown(call, task)))
+        return call.task("qmshutdown", lambda task: locked(call, _stop(call, task)))
+    return call.task("qmshutdown", lambda task: locked(call, _shutdown(call, task)))
 
 
 def _shutdown(call, task):
@@ -300,7 +300,7 @@ def guest_goes_down(world, machine, timeout):
     return False
 
 
-def _running_machine(call):
+def running_machine(call):
     machine = call.machine_or_none()
     if machine is None:
         raise not_found(call)
@@ -311,7 +311,7 @@ def _running_machine(call):
 
 def reset(call):
     privileges.check_root_options(call)
-    machine = _running_machine(call)
+    machine = running_machine(call)
 
     def work(_task):
         yield call.world.timing.reset
@@ -323,7 +323,7 @@ def reset(call):
 
 
 def reboot(call):
-    machine = _running_machine(call)
+    machine = running_machine(call)
     if machine.qmp in _PAUSED:
         raise ApiError("VM is paused - cannot shutdown")
 
@@ -338,44 +338,6 @@ def reboot(call):
     return call.locked_task("qmreboot", work)
 
 
-def suspend(call):
-    privileges.check_root_options(call)
-    machine = _running_machine(call)
-    if call.flag("todisk"):
-        # READ: the description of the method in the API viewer.
-        privileges.check_vm(call, call.vmid, ["VM.Config.Disk"])
-        privileges.check_space(call, call.get("statestorage") or state_storage(call.world, machine))
-        devices.check_saved(machine.config.current)
-        return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
-
-    def work(_task):
-        yield call.world.timing.pause
-        check_lock(machine.config, "backup")
-        machine.qmp = "paused"
-        call.world.effect(machine.vmid, "QMP stop")
-
-    return call.locked_task("qmpause", work)
-
-
-def _suspend_to_disk(call, machine):
-    world = call.world
-    config = machine.config
-    check_lock(config)
-    config.current["lock"] = "suspending"
-    size = statistics.memory_of(config.current)
-    storage_id = call.get("statestorage") or state_storage(world, machine)
-    name = f"suspend-{int(world.now)}"
-    config.current |= running_state(world, config.current)
-    config.current["vmstate"] = world.storages.allocate_state(storage_id, machine.node, machine.vmid, name, size << 20)
-    machine.write(config)
-    yield world.timing.memory(size)
-    config = machine.config
-    config.current["lock"] = "suspended"
-    machine.running, machine.pid, machine.devices = False, 0, ()
-    machine.write(config)
-    world.effect(machine.vmid, "SUSPENDED")
-
-
 def state_storage(world, machine):
     """The storage for the memory of a VM: vmstatestorage, else that of its first disk."""
     options = machine.config.current
@@ -385,22 +347,7 @@ def state_storage(world, machine):
     return next((volid.partition(":")[0] for volid in found if not volid.partition(":")[2].startswith("iso/")), "local")
 
 
-def resume(call):
-    privileges.check_root_options(call)
-    machine = call.machine_or_none()
-    if machine is not None and machine.config.current.get("lock") == "suspended":
-        return call.task("qmresume", lambda task: _locked(call, _start_found(call, machine)))
-    machine = _running_machine(call)
-
-    def work(_task):
-        if not call.flag("skiplock"):
-            check_lock(machine.config, "backup")
-        yield from _resumed(call.world, machine)
-
-    return call.locked_task("qmresume", work)
-
-
-def _resumed(world, machine):
+def resumed(world, machine):
     yield world.timing.pause
     cont(world, machine)
 

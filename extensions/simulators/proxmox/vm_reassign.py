@@ -88,9 +88,6 @@ def _attach(world, task, target, slot, text):
     drive = drives.parse(world.schema, slot, text)
     config.set_pending(slot, vm_drives.made(world, target.node, target.vmid, slot, drive)[0])
     target.write(config)
-    if target.running:
-        errors = vm_hotplug.apply_live(world, target, {slot})
-    else:
-        errors = vm_apply.apply_cold(world, target)
+    errors = vm_hotplug.apply_live(world, target, {slot}) if target.running else vm_apply.apply_cold(world, target)
     if errors:
         raise ParameterError.of(errors)

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator against recordings of the real API 9.2.11: all scenarios in process, with a limit for differences of each
-file.
-"""
+"""The simulator against recordings of the real API 9.2.11: all scenarios in process, and a limit for differences."""
 
 from __future__ import annotations
 
