@@ -205,6 +205,10 @@ class Access:
     def allow(self, path, id, role, propagate=True):
         self.rights.append((path, id, role, propagate))
 
+    def forget(self, path):
+        """Remove the entries of a path, whose object is deleted (remove_vm_access)."""
+        self.rights[:] = [right for right in self.rights if right[0] != path]
+
     def may(self, user, path, privileges, any_of=False):
         held = [self._holds(user, path, privilege) is not None for privilege in privileges]
         return any(held) if any_of else all(held)

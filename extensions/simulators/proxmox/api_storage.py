@@ -116,8 +116,8 @@ def content(call):
         for name, volume in sorted(storage.on(call.node).items())
         if kind in (None, volume.content)
         and (vmid in (None, volume.vmid) or volume.content in ("import", "snippets"))
-        # Being the owner of a backup is no right to see it.
-        and privileges.may_access(call, f"{storage.id}:{name}", None if volume.content == "backup" else vmid)
+        # Being the owner of a volume is no right to see it (API2/Storage/Content.pm).
+        and privileges.may_access(call, f"{storage.id}:{name}")
     ]
 
 
@@ -204,7 +204,8 @@ def delete(call):
     kind, owner = world.storages.parsed(volid)
     found = world.storages.volume(volid, call.node)
     if kind == "backup" and owner is not None:
-        privileges.check_volume(call, volid)
+        privileges.check_space(call, storage.id)
+        world.access.require(call.user, f"/vms/{owner}", ["VM.Backup"])
     else:
         world.access.require(call.user, f"/storage/{storage.id}", ["Datastore.Allocate"])
 

@@ -78,9 +78,9 @@ def check_space(call, storage_id):
     call.world.access.require(call.user, f"/storage/{storage_id}", ["Datastore.AllocateSpace"])
 
 
-def may_access(call, volid, vmid=None):
+def may_access(call, volid):
     try:
-        check_volume(call, volid, vmid)
+        check_volume(call, volid)
     except ApiError:
         return False
     return True

@@ -29,7 +29,7 @@ def one(call, task, vmid, storage, limits):
     config = machine.config
     mode = call.get("mode", "snapshot") if machine.running else "stop"
     task.say(f"INFO: status = {'running' if machine.running else 'stopped'}")
-    if mode == "stop" and machine.ha:
+    if call.get("mode") == "stop" and machine.ha and machine.running:
         raise ApiError("Cannot execute a backup with stop mode on a HA managed and enabled Service. Use snapshot mode"
                        " or disable the Service.")  # fmt: skip
     check_lock(config)

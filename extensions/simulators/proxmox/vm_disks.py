@@ -177,6 +177,7 @@ def _destroy(call, task):
     if call.flag("purge"):
         task.say(f"purging VM {call.vmid} from related configurations..")
     del world.cluster.machines[machine.vmid]
+    world.access.forget(f"/vms/{machine.vmid}")
     for pool in world.cluster.pools.values():
         pool.vms.discard(machine.vmid)
 
