@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from .storage import PBS, owner_of_backup
 _ENDINGS = {"0": "vma", "1": "vma.lzo", "lzo": "vma.lzo", "gzip": "vma.gz", "zstd": "vma.zst"}
 #: Backups that the name does not date are never pruned.
 _RENAMED = "renamed"
+_BY_AGE = re.compile(r"\{backup (\S+) (\d+) (-?\d+)\}")
 _PERIODS = (
     ("keep-hourly", "%Y/%m/%d/%H"),
     ("keep-daily", "%Y/%m/%d"),
@@ -79,6 +81,20 @@ def backups_of(storage, node, vmid=None):
         ((name, volume) for name, volume in found if vmid in (None, volume.vmid)),
         key=lambda pair: (pair[1].created, pair[0]),
     )
+
+
+def named(world, text):
+    """A text with the names of backups for {backup STORAGE VMID N}: the N-th oldest one of the VM in the storage at
+    this moment, counted from 0; negative: from the newest.
+    """
+
+    def name(found):
+        storage_id, vmid, number = found.group(1), int(found.group(2)), int(found.group(3))
+        backups = backups_of(world.storages.get(storage_id), world.local_node, vmid)
+        is_there = -len(backups) <= number < len(backups)
+        return f"{storage_id}:{backups[number][0]}" if is_there else f"{storage_id}:backup/none"
+
+    return _BY_AGE.sub(name, text)
 
 
 def rules_of(schema, text):

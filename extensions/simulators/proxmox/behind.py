@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import vm_power
+from . import archives, vm_power
 
 
 def power(world, vmid, on):
@@ -102,8 +102,8 @@ _DAEMON = {"stop": "stopped", "start": "running", "freeze": "frozen", "continue"
 
 
 def asked(world, change):
-    """Make a change that is given as in recordings: {"do": what, its parameters}."""
-    change = dict(change)
+    """Make a change that is given as in recordings: {"do": what, its parameters}. Backups may be named by their age."""
+    change = {key: archives.named(world, value) if isinstance(value, str) else value for key, value in change.items()}
     what = change.pop("do")
     subject, _colon, verb = what.partition(": ")
     if subject == "daemon behind the proxy" and verb in _DAEMON:

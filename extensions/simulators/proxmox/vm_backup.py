@@ -106,7 +106,7 @@ def _saved(call, task, machine, mode, write):
             _run_on(world, machine)
         yield from write(archive)
     except ApiError as error:
-        # An interrupted job leaves its emulator behind (vzdump_busy).
+        # An interrupted job leaves its emulator behind, which did not answer its question (vzdump_busy).
         _power_back(world, machine, was_running, ends=str(error) != "received interrupt")
         raise
     finally:

@@ -14,8 +14,13 @@ def suspend(call):
     privileges.check_root_options(call)
     machine = vm_power.running_machine(call)
     if call.flag("todisk"):
+        if machine.ha:
+            raise ApiError("Cannot suspend HA managed VM to disk")
+        privileges.check_vm(call, call.vmid, ["VM.Config.Disk"])
         devices.check_saved(machine.config.current)
-        return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
+        storage_id = call.get("statestorage") or vm_power.state_storage(call.world, machine)
+        privileges.check_space(call, storage_id)
+        return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine, storage_id))
 
     def work(_task):
         yield call.world.timing.pause
@@ -26,7 +31,7 @@ def suspend(call):
     return call.locked_task("qmpause", work)
 
 
-def _suspend_to_disk(call, machine):
+def _suspend_to_disk(call, machine, storage_id):
     world = call.world
     config = machine.config
     check_lock(config, "backup")
@@ -34,7 +39,6 @@ def _suspend_to_disk(call, machine):
         raise ApiError("cannot suspend to disk during backup")
     config.current["lock"] = "suspending"
     size = statistics.memory_of(config.current)
-    storage_id = call.get("statestorage") or vm_power.state_storage(world, machine)
     name = f"suspend-{int(world.now)}"
     config.current |= vm_power.running_state(world, config.current)
     config.current["vmstate"] = world.storages.allocate_state(storage_id, machine.node, machine.vmid, name, size << 20)
@@ -55,8 +59,11 @@ def resume(call):
     machine = vm_power.running_machine(call)
 
     def work(_task):
-        if not call.flag("skiplock"):
-            check_lock(machine.config, "backup")
+        config = machine.config
+        if config.current.get("template") == "1":
+            raise ApiError(f"VM {call.vmid} is a template and cannot be resumed!")
+        if machine.qmp != "running" and not call.flag("skiplock"):
+            check_lock(config, "backup")
         yield from vm_power.resumed(call.world, machine)
 
     return call.locked_task("qmresume", work)

@@ -28,8 +28,6 @@ KINDS = (*DECISIVE, "texts", "statistics")
 _CHANGE = 5
 #: Durations of the recorded server that a scenario needs: its restores took up to 40 s.
 _TIMING = {"restore_busy": {"restore_per_gib": 38.0}}
-#: In a path or parameter: the N-th oldest backup of a VM in a storage at this moment; negative: from the newest.
-_BACKUP = re.compile(r"\{backup (\S+) (\d+) (-?\d+)\}")
 
 
 def load(path):
@@ -75,7 +73,7 @@ class Scenario:
             if "wait" in step and "method" not in step:
                 self.world.engine.advance(step["wait"])
             elif "behind" in step:
-                behind.asked(self.world, self._filled_in(step["behind"]))
+                behind.asked(self.world, step["behind"])
                 self.world.engine.advance(_CHANGE)
             else:
                 kind, real, here = self._compared(step)
@@ -108,9 +106,13 @@ class Scenario:
 
     def _request(self, step):
         method = step["method"]
-        params = self._filled_in(step.get("params", {}))
-        path = _BACKUP.sub(lambda found: quote(self._backup(found), safe=""), wire.PREFIX + step["path"])
-        path = path.replace("{upid}", quote(self._upid, safe=""))
+        given = step.get("params", {}).items()
+        params = {key: self._named(value) if isinstance(value, str) else value for key, value in given}
+        # An address has the name of a backup in one of its parts.
+        parts = [
+            quote(self._named(part), safe="") if part.startswith("{") else part for part in step["path"].split("/")
+        ]
+        path = wire.PREFIX + "/".join(parts).replace(quote("{upid}"), quote(self._upid, safe=""))
         headers, body = {**self._credentials(step), **step.get("headers", {})}, step.get("raw")
         if "file" in step:
             return self._upload(path, headers, step["file"])
@@ -122,16 +124,8 @@ class Scenario:
             body = urlencode(params, doseq=True)
         return wire.request(method, path, headers, (body or "").encode())
 
-    def _filled_in(self, params):
-        return {
-            key: _BACKUP.sub(self._backup, value) if isinstance(value, str) else value for key, value in params.items()
-        }
-
-    def _backup(self, found):
-        storage_id, vmid, number = found.group(1), int(found.group(2)), int(found.group(3))
-        backups = archives.backups_of(self.world.storages.get(storage_id), self.world.local_node, vmid)
-        is_there = -len(backups) <= number < len(backups)
-        return f"{storage_id}:{backups[number][0]}" if is_there else f"{storage_id}:backup/none"
+    def _named(self, text):
+        return archives.named(self.world, text)
 
     def _upload(self, path, headers, file):
         """The parts of a form are read by aiohttp, see test_server.py; here are those before the file."""
