@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.backup.backup import NEWEST, births_of, interrupted_restore
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.frozen import replace
-from .backups import check_verifiable, options_in, read_list, silence, warn_of_hidden, warn_of_silent
+from .backups import check_verifiable, options_in, read_list, silence, storage_of, warn_of_hidden, warn_of_silent
 from .restore import config_after
 from .restored_copy import rest_of
 
@@ -59,6 +59,8 @@ def _check_unseen(driver, vm, asked, found, silent):
         if silent and not any(one.backup.satisfies(asked, now) for one in found.values()):
             warn_of_silent(driver, vm.name, silent)
     elif asked.backup not in found:
+        path = f"/storage/{storage_of(driver)}"
+        driver.permissions.check(vm.name, path, "Datastore.AllocateSpace", "Datastore.Allocate")
         if silent:
             raise Refused(
                 f"{vm.name}: backup: {asked.backup}: {silence(driver, silent)}.",

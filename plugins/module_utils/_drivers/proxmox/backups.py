@@ -110,11 +110,13 @@ def warn_of_silent(driver, label, silent):
 
 def warn_of_hidden(driver, label):
     """Add a warning if the account may not see all backups: the server leaves them out without an error."""
-    allocates = driver.permissions.has(f"/storage/{storage_of(driver)}", "Datastore.Allocate")
-    if not (allocates or driver.permissions.holds_for_all_vms("VM.Backup")):
+    has, path = driver.permissions.has, f"/storage/{storage_of(driver)}"
+    lacking = None if driver.permissions.holds_for_all_vms("VM.Backup") else ("VM.Backup", "/vms")
+    lacking = lacking if has(path, "Datastore.AllocateSpace") else ("Datastore.AllocateSpace", path)
+    if lacking and not has(path, "Datastore.Allocate"):
         driver.tool.warn(
             f"{label}: {driver.tool.api.who} does not see the backups of all VMs, so there may be others. It lacks"
-            f" VM.Backup on /vms. {grant_remedy('/vms')}"
+            f" {lacking[0]} on {lacking[1]}. {grant_remedy(lacking[1])}"
         )
 
 

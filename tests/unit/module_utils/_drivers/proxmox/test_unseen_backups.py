@@ -106,6 +106,17 @@ def test_account_that_may_not_see_all_backups(world, api):
     assert (deleted.changed, deleted.warnings) == (True, [])
 
 
+@pytest.mark.parametrize("asked", [{"state": "absent", "backup": "x"}, {"state": "restored", "backup": "newest"}])
+def test_account_that_sees_no_backup_at_all(world, asked):
+    """The server lists none, and reports no error."""
+    assert do_backup(world, name="web1").changed
+    seeing = {"VM.Audit", "VM.Backup", "Datastore.Audit", "Sys.Audit"}
+    api, words = account(world, ("/", seeing)), "Datastore.AllocateSpace"
+    rejected(world, words, "/storage/backups", run=do_backup, api=api, name="web1", **asked)
+    found, warnings = all_backups(driver_of(world, api, {"storage": "backups"}), verifies=False)
+    assert (found, [words in text for text in warnings]) == ([], [True])
+
+
 def test_deletion_of_a_backup_says_nothing_about_hidden_vms(world):
     """Backups of VMs that are gone can be deleted; whether there is a VM with this name does not matter."""
     store = {"Datastore.Audit", "Datastore.Allocate", "Datastore.AllocateSpace"}
