@@ -19,4 +19,9 @@ options:
       - Storage for the disks of a restored VM. By default, each disk is on the storage that it had in the backup.
       - Used with O(state=restored).
     type: str
+  pool:
+    description:
+      - Pool of a VM that is created from a backup. By default, that of the VM in the backup, if it exists.
+      - A VM that is replaced keeps its pool. Used with O(state=restored).
+    type: str
 """

@@ -13,9 +13,10 @@ from ..._core.units import human_size
 from ..._tools import proxmox_values as values
 from . import mark
 from .backups import all_volumes, nodes_with, options_in, storage_of, storages_for
+from .moving import check_pool
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import left_of_another, number_for, target_node
+from .restore import left_of_another, number_for, pool_for, target_node
 from .restored_copy import copy_name, own_copy
 from .seed_iso import seeds_of_others
 from .settings.iso import lost_media
@@ -158,7 +159,9 @@ def _check_restore(driver, label, vm, step):
         driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
     _check_networks(driver, label, node, options, step.arguments["networks"])
     number = number_for(driver, vm, one.backup) if vm.id is None else None
-    privileges = NewVmPrivileges(driver, {}, number)
+    pool = pool_for(driver, vm, one.backup)
+    check_pool(driver, label, pool)
+    privileges = NewVmPrivileges(driver, {"pool": pool}, number)
     privileges.check_name(label)
     for one_needed in ("VM.Allocate", "VM.Config.Options", "VM.Config.Network"):
         privileges.check(label, one_needed)
@@ -203,7 +206,7 @@ def _check_overwritten(driver, label, vm, step):
         raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
     if vm.config.get("template"):
         raise Refused(f"{label}: it is a template: linked clones may need its disks.", "Restore it as another VM.")
-    for needed in ("VM.Config.Disk", "VM.Config.Options"):
+    for needed in ("VM.Config.Disk", "VM.Config.Options", "VM.Config.Network"):
         driver.permissions.check(label, f"/vms/{vm.id}", needed)
     name = copy_name(vm.name)
     for listed in driver.list_all():

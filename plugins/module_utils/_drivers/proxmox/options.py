@@ -65,7 +65,8 @@ CONNECTION = {
 }
 #: What proxmox_backup lacks.
 BACKUP_LACKS = dict.fromkeys(("directory", "allow_shared_directory", "allow_host_access"), "Set storage.")
-BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), "disk_storage": Connection()}
+BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True)}
+BACKUP.update(dict.fromkeys(("disk_storage", "pool"), Connection()))
 
 
 def _on_host_of_task(text, option):

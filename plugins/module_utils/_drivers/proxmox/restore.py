@@ -89,7 +89,8 @@ def config_after(driver, vm, one, options):
         recorded = {**of_lost_vm(lost or {}), "id": ""}
     else:
         recorded = driver.last_options(vm.id).own_mark
-    config = config_of(restored, Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, recorded))
+    pool = (pool_for(driver, vm, one.backup) if is_new else vm.config.get("pool")) or ""
+    config = config_of(restored, Context(node, vm.id or "", pool, driver.native_keys, recorded))
     config["disks"] = {slot: {**disk, "source": None} for slot, disk in (config.get("disks") or {}).items()}
     if is_copy:
         config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
@@ -98,10 +99,16 @@ def config_after(driver, vm, one, options):
 
 def target_node(driver, vm, one, options):
     """The node of an existing VM, else the one of the backup, or another one that can read it and has the storages."""
-    if vm.id is not None:
-        return driver.node_of(vm.id)
     is_shared = driver.resources.is_shared(one.volume.partition(":")[0])
     nodes = nodes_with(driver, vm.name) if is_shared else [one.node]
+    if vm.id is not None:
+        node = driver.node_of(vm.id)
+        if node not in nodes:
+            raise Refused(
+                f"{vm.name}: its node '{node}' cannot read backup '{one.backup.id}'; {', '.join(nodes)} can.",
+                "Move the VM there first (proxmox_vm: node), or restore the backup as another VM (new_name).",
+            )
+        return node
     nodes.sort(key=lambda node: node != one.backup.host)
     storages = set(storages_for(driver, options))
     fitting = [node for node in nodes if storages <= set(driver.resources.storages(node, "images"))]
@@ -112,6 +119,14 @@ def target_node(driver, vm, one, options):
             "Set disk_storage to a storage for disks of such a node.",
         )
     return fitting[0]
+
+
+def pool_for(driver, vm, backup):
+    """The pool of a new VM: that of the task, else that of the VM in the backup; None if it is in none, or gone."""
+    if driver.options.get("pool") or vm.id:
+        return driver.options.get("pool") or vm.config.get("pool") or None
+    number = backup.birth.partition(":")[0]
+    return (driver.current_pool(number) or None) if driver.name_of(number) == backup.vm else None
 
 
 def number_for(driver, vm, backup):
@@ -192,6 +207,7 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
         begun[str(vmid)] = {**mark.new_mark(vmid, parts["inputs"]), **parts, "slots": sorted(volumes_in(options))}
         requested = overrides(driver, options, networks, is_copy)
         requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
+        requested["pool"] = pool_for(driver, vm, one.backup)
         started["vmid"] = None
         upid = _post(driver, node, vmid, one, requested)
         started["vmid"] = str(vmid)

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
 
 from simulators.proxmox import behind
+from simulators.proxmox.cluster import Pool
 from simulators.proxmox.invariants import orphans
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, do_snapshot, machine_of
 from unit.module_utils._drivers.proxmox.tasks import done, failed
@@ -182,6 +183,28 @@ def test_replaced_vm_keeps_its_pool(world):
     back_up(world)
     restored(world, **REPLACE)
     assert world.cluster.pools["prod"].vms == {100}
+
+
+def test_node_that_cannot_read_the_backup(world):
+    """The VM has moved since its backup, which is on a local storage of its former node."""
+    world.storages.get("local").content |= {"backup"}
+    asked = {"name": "web3", "storage": "local"}
+    do(world, name="web3", node="pve1", disks=[{"size": "1G"}], networks=[], storage="nfs")
+    taken(world, **asked)
+    assert do(world, name="web3", node="pve2").changed
+    reject(world, "its node 'pve2' cannot read backup", "pve1 can", **{**REPLACE, **asked})
+    assert do(world, name="web3", node="pve1").changed
+    restored(world, **{**REPLACE, **asked})
+
+
+@pytest.mark.parametrize(("given", "pool"), [({}, "prod"), ({"pool": "lab"}, "lab")])
+def test_pool_of_a_new_vm(world, given, pool):
+    world.cluster.pools["prod"].vms.add(100)
+    world.cluster.pools["lab"] = Pool("")
+    back_up(world)
+    restored(world, **BESIDE, **given)
+    assert number_of(world, "web1b") in world.cluster.pools[pool].vms
+    reject(world, "there is no pool 'x'", **{**BESIDE, "new_name": "web1c", "pool": "x"})
 
 
 def test_replace_an_own_vm_deletes_its_former_disks(world):
