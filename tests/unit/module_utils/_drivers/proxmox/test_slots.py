@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import applied, rejected
+from unit.module_utils._drivers.proxmox.simulated import applied, do, rejected, unchanged
 from unit.module_utils._drivers.proxmox.tasks import done
 
 IDE = ("ide0", "ide1", "ide2", "ide3")
@@ -65,3 +65,14 @@ def test_slot_of_a_removed_disk_is_free_only_for_the_next_task(world, options):
     config = applied(world, name="web2", disks=[{"slot": one, "state": "absent"} for one in IDE], **options)
     assert {"sata4", "sata5"} & set(config)
     assert not set(IDE) & set(options)
+
+
+def test_drive_that_is_no_disk_is_not_absent(world):
+    """A slot without any drive is as requested."""
+    assert do(world, name="web2", cloud_init={"user": "me"}, iso="local:iso/debian.iso").changed
+    absent = {"name": "web2", "disks": [{"slot": "ide0", "state": "absent"}]}
+    rejected(world, "the seed of cloud-init", "qm set 101 --delete ide0", **absent)
+    (slot,) = (one["slot"] for one in do(world, name="web2", check=True).vms[0]["cdroms"])
+    absent["disks"][0]["slot"] = slot
+    rejected(world, "an optical drive", f"cdroms: [{{slot: {slot}", **absent)
+    unchanged(world, name="web2", disks=[{"slot": "scsi7", "state": "absent"}])
