@@ -206,15 +206,13 @@ def move_to_pool(driver, vm_options, pool):
     if current and not (pool and moves):
         _change_pool(driver, current, vms=vm_options.vmid, delete=True)
     if pool:
-        _change_pool(driver, pool, vms=vm_options.vmid, **({"allow-move": True} if moves else {}))
+        _change_pool(driver, pool, vms=vm_options.vmid, **{"allow-move": moves or None})
 
 
 def _change_pool(driver, pool, **parameters):
     # PUT /pools/ID exists in all versions. A nested pool (8.1 and later) can be changed only by PUT /pools.
-    if driver.release() >= _MOVES_BETWEEN_POOLS:
-        driver.tool.put("/pools", poolid=pool, **parameters)
-    else:
-        driver.tool.put(f"/pools/{pool}", **parameters)
+    is_new = driver.release() >= _MOVES_BETWEEN_POOLS
+    driver.tool.put("/pools" if is_new else f"/pools/{pool}", poolid=pool if is_new else None, **parameters)
 
 
 def check_pool_change(driver, label, vmid, pools):
