@@ -12,7 +12,7 @@ import shlex
 from .._core.pattern import Pattern
 
 #: {model of a NIC in the descriptor of an appliance: QEMU's}
-NIC_MODELS = {"pcnet32": "pcnet", **{name: name for name in ("e1000", "e1000e", "vmxnet3", "virtio")}}
+NIC_MODELS = {"pcnet32": "pcnet", **{name: name for name in ("rtl8139", "e1000", "e1000e", "vmxnet3", "virtio")}}
 #: Devices that QEMU has had on x86 since before libvirt 6, in all distributions.
 _USUAL = frozenset({
     "VGA", "e1000e", "hda-duplex", "i6300esb", "ich9-intel-hda", "ide-cd", "ide-hd", "intel-hda", "isa-serial", "lsi",
