@@ -285,6 +285,18 @@ def test_vm_that_two_sources_list_is_guarded_once(guarded):
 
 @pytest.mark.full
 @on_test_driver
+def test_playbook_cannot_delete_or_recreate_its_own_vm(guarded):
+    vm = {"platform": "{{ polyvirt_platform }}", "name": "{{ polyvirt_name }}", "options": guarded.connection}
+    before = [vm["id"] for vm in guarded.platform.truth(NAMES).values()]
+    guarded.write_playbook([{"polyvirt.core.vm": {**vm, "state": "absent"}, "delegate_to": "hypervisor"}])
+    code, output = guarded.run(guarded_hosts=WEB)
+    assert (code, guarded.snapshots()) == (2, [[], [], []]), output
+    assert "belongs to a guarded run" in output and f"Restored: {WEB}." in output, output
+    assert [vm["id"] for vm in guarded.platform.truth(NAMES).values()] == before, output
+
+
+@pytest.mark.full
+@on_test_driver
 def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
     def fails(*parts, **variables):
         guarded.reached.unlink(missing_ok=True)

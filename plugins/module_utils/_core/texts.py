@@ -21,6 +21,10 @@ _NOT_PRINTABLE = Pattern("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff
 _UNSEEN = Pattern("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UUID = Pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
 
+#: Names of the snapshots of guarded runs. Proxmox VE permits 40 characters: letters, digits, - and _.
+PURPOSE_LENGTH = 11
+GUARDED = Pattern(rf"guarded-([a-z0-9-]{{1,{PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
+
 
 def printable(text, option):
     """Return a text with the line ends of Linux; raises InvalidInput if it has control characters."""

@@ -14,10 +14,8 @@ from typing import Optional
 from ...module_utils._core.errors import InvalidInput, Refused
 from ...module_utils._core.frozen import Frozen, field, replace
 from ...module_utils._core.results.approval import VARIABLE
+from ...module_utils._core.texts import GUARDED, PURPOSE_LENGTH
 
-#: Proxmox VE permits 40 characters: letters, digits, - and _.
-_PURPOSE_LENGTH = 11
-_SNAPSHOT = re.compile(rf"guarded-([a-z0-9-]{{1,{_PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
 _DESCRIPTION = re.compile(r"Taken by polyvirt\.core\.guarded before (.+)\. State of the VM: (\w+)\.")
 RESTORE = "restore"
 #: The state of a VM in a result if it could not be read.
@@ -89,7 +87,7 @@ def snapshot_name(playbook, run):
     """Return the name of the snapshots of a run. It says what they are for on platforms without descriptions."""
     stem = playbook.replace("\\", "/").rpartition("/")[2]
     stem = re.sub(r"\.(ya?ml|json)$", "", stem).rpartition(".")[2]
-    purpose = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_PURPOSE_LENGTH].strip("-")
+    purpose = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:PURPOSE_LENGTH].strip("-")
     return f"guarded-{purpose or 'run'}-{run}"
 
 
@@ -117,7 +115,7 @@ def owed(snapshots):
     """Return [Owed] of a VM's ``snapshots``, as the modules report them; the oldest first."""
     found = []
     for one in snapshots:
-        name = _SNAPSHOT.fullmatch(one["name"])
+        name = GUARDED.fullmatch(one["name"])
         if name is None:
             continue
         described = _DESCRIPTION.fullmatch(one.get("description") or "")

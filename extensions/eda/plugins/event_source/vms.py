@@ -16,9 +16,8 @@ description:
   - The VMs are those of inventory files of the plugin polyvirt.core.vms, on all platforms that it supports. The
     inventory is read at an interval by C(ansible-inventory), without its cache, and compared with what is known.
   - The first reading sends no events, except for VMs that have expired. A source of the inventory that cannot be read
-    sends none until it can be read again; then what changed in the meantime is sent. Nothing is sent
-    twice, except that at each reading V(vm.still_expired) and V(vm.still_crashed) are sent for VMs that nobody has ended
-    or started yet.
+    sends none until it can be read again; then what changed in the meantime is sent. Nothing is sent twice, except that
+    V(vm.still_expired) and V(vm.still_crashed) are sent at each reading for VMs that nobody has ended or started yet.
   - With O(libvirt_uris), the libvirt daemon reports changes of power states immediately (C(virsh event)), also those
     that are over before the next reading, and the reason of a stop. Without it, a crash of the emulator looks like a
     normal stop.

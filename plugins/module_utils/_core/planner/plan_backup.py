@@ -30,7 +30,7 @@ from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, 
 from ..options.identity import known_names
 from ..record.mark import making_of
 from .differences import unknown_state
-from .plan_delete import NOT_CREATED_HERE, why_kept
+from .plan_delete import NOT_CREATED_HERE, check_not_guarded, why_kept
 from .power import BACK_TO, COST_OF_MOVE, TABLE, to_persist
 from .simulate import simulate
 
@@ -234,6 +234,7 @@ def _replace(vm, chosen, arguments, traits):
         also = f"An interrupted task has restored '{chosen.id}'; this one completes it. Run it again to restore again."
         return [*(back if vm.power == STOPPED else ()), Step("finish_restore", arguments=arguments, also=(also,))]
     kept, to_delete = _former_files(vm, chosen, begun.get("files", ()))
+    check_not_guarded(vm)
     lost = tuple(one.name for one in vm.snapshots)
     also = [f"Snapshots of the VM are lost: {', '.join(lost)}."] if lost else []
     also += [f"Disks are deleted after the restore: {', '.join(to_delete)}."] if to_delete else []

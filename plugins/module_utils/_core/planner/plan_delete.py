@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..errors import Refused
 from ..model import POWER_OFF, Step
+from ..texts import GUARDED
 
 #: Why a file of others is kept.
 NOT_CREATED_HERE = "not created by this collection"
@@ -14,6 +15,7 @@ NOT_CREATED_HERE = "not created by this collection"
 
 def delete_step(vm, delete_disks, traits):
     """Return the delete step: ``files`` to remove, ``kept`` {path: reason}. Raises Refused if VMs depend on the VM."""
+    check_not_guarded(vm)
     bound = [file for file in vm.files if file.bound and file.used_by]
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
@@ -36,6 +38,16 @@ def delete_step(vm, delete_disks, traits):
     keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
     arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
     return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
+
+
+def check_not_guarded(vm):
+    """Reject what would delete the snapshot of a guarded run with the VM or its content."""
+    guarded = next((one.name for one in vm.snapshots if GUARDED.fullmatch(one.name)), None)
+    if guarded:
+        raise Refused(
+            f"{vm.name}: its snapshot {guarded} belongs to a guarded run, which needs it to restore the VM.",
+            "Wait for the end of that run. If it was interrupted, set guarded_finish, or delete the snapshot.",
+        )
 
 
 def _check_bound(vm, delete_disks):

@@ -20,7 +20,6 @@ from .sending import (
     before_power_back,
     next_segment,
     while_judging,
-    while_reading_expiry,
     while_replanning,
     while_retrying,
 )
@@ -52,6 +51,7 @@ from .waiting import (
     observe_while_stopping,
     stop_is_overdue,
     while_killing,
+    while_reading_expiry,
     while_stopping,
     while_waiting,
 )

@@ -8,13 +8,12 @@ from __future__ import annotations
 from ..._core.errors import Held
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING
-from ..._core.planner.plan import plan
 from ..._core.planner.simulate import simulate
 from ..._core.verbs import STARTING
 from ..observe import planning_facets
 from . import failures
 from .boot_keys import after_last_step
-from .ending import fail, finish, stopped_in_vain
+from .ending import fail, finish
 from .power_back import may_be_started, with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
@@ -55,14 +54,14 @@ def _resend(progress):
     """Send the segment from its first step that is not done, or first read whether the VM has still expired."""
     if _ends_lease_after_wait(progress):
         return reading_expiry(progress)
-    return _sending(progress)
+    return send_again(progress)
 
 
 def reading_expiry(progress):
     return replace(progress, phase=EXPIRY, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
 
 
-def _sending(progress):
+def send_again(progress):
     steps = progress.plan.steps[progress.done : progress.segment[1]]
     return replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
 
@@ -76,21 +75,6 @@ def _ends_lease_after_wait(progress):
 
 def _planning(progress):
     return Observe(planning_facets([progress.request], progress.traits))
-
-
-def while_reading_expiry(progress, event):
-    """Delete or force off what has still expired. A VM that somebody has extended gets its power state back."""
-    new = plan(progress.vm, progress.request, progress.traits, event.known)
-    if new.busy and progress.patience > 0:
-        return observe_later(progress, EXPIRY, progress.wish.facets)
-    is_stopping = progress.last_step.verb == "stop"
-    if new.changed and not (new.busy or new.refusal):
-        from .waiting import kill_overdue  # It imports this file.
-
-        return kill_overdue(progress) if is_stopping else _sending(progress)
-    if progress.vm.power == ABSENT or not (progress.done or is_stopping or new.busy or new.refusal):
-        return finish(progress)
-    return stopped_in_vain(progress, failures.still_wanted(progress, new))
 
 
 def after_steps(progress, event):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, FAILED, STOPPED, Step
+from ..._core.planner.plan import plan
 from . import failures
-from .ending import fail_after, finish
-from .sending import complete, reading_expiry
+from .ending import fail_after, finish, stopped_in_vain
+from .sending import complete, reading_expiry, send_again
 from .state import (
     CREATING,
+    EXPIRY,
     KILLING,
     LONGEST_OBSERVATION,
     POWER_ONLY,
@@ -71,15 +73,28 @@ def while_stopping(progress, _event):
     if stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
             return fail_after(progress, failures.out_of_time(progress, failures.longer_stop(progress)))
-        return reading_expiry(progress) if progress.policy.expired_for is not None else kill_overdue(progress)
+        return reading_expiry(progress) if progress.policy.expired_for is not None else _kill_overdue(progress)
     if progress.at - progress.requested_at >= REQUEST_AGAIN:
         return _request(progress, "stop")
     return observe_while_stopping(progress)
 
 
-def kill_overdue(progress):
+def _kill_overdue(progress):
     note = f"forced after {_stop_timeout(progress)} s: the guest did not stop by itself"
     return _request(replace(_with_note(progress, note), phase=KILLING), "kill")
+
+
+def while_reading_expiry(progress, event):
+    """Delete or force off what has still expired. A VM that somebody has extended gets its power state back."""
+    new = plan(progress.vm, progress.request, progress.traits, event.known)
+    if new.busy and progress.patience > 0:
+        return observe_later(progress, EXPIRY, progress.wish.facets)
+    is_stopping = progress.last_step.verb == "stop"
+    if new.changed and not (new.busy or new.refusal):
+        return _kill_overdue(progress) if is_stopping else send_again(progress)
+    if progress.vm.power == ABSENT or not (progress.done or is_stopping or new.busy or new.refusal):
+        return finish(progress)
+    return stopped_in_vain(progress, failures.still_wanted(progress, new))
 
 
 def _with_note_of_crash(progress):

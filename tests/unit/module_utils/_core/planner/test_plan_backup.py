@@ -246,6 +246,9 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     disks = {"vda": {"source": "/own"}, "vdb": {"source": "/base"}, "vdc": {"source": "/theirs"}}
     whole = _backup(config={"disks": {"vda": {}, "vdb": {}}})
     vm = _vm(whole, mark=mark, files=files, snapshots=(Snapshot("s1"),), config={"disks": disks})
+    guarded = vm.having(snapshots=(Snapshot("guarded-patch-job42"),))
+    refusal = _plan(guarded, state="restored", backup="newest", replace=True).refusal
+    assert "guarded-patch-job42 belongs to a guarded run" in str(refusal)
     found = _plan(vm, state="restored", backup="newest", replace=True)
     assert [step.verb for step in found.steps] == [
         "prepare_restore",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Traits
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, File, Snapshot, Traits
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
 from unit.tables.rows import ask, found
@@ -62,3 +62,14 @@ def test_path_that_may_be_one_of_another_host_is_kept(delete_disks):
     disk = File("C:\\web.vhdx", "disk", ours=True, elsewhere="recorded on the host old")
     (delete,) = plan(found(mark=CREATED, files=(disk,)), ask("absent", delete_disks=delete_disks), Traits("any")).steps
     assert (delete.arguments["files"], delete.arguments["kept"]) == ((), {disk.path: disk.elsewhere})
+
+
+@pytest.mark.parametrize("power", [STOPPED, RUNNING])
+def test_vm_of_a_guarded_run_is_not_deleted_with_its_snapshot(power):
+    """Its playbook would take the way back from itself."""
+    guarded = "guarded-patch-20261125-170012-3f9a"
+    vm = found(mark=CREATED, power=power, snapshots=(Snapshot("daily"), Snapshot(guarded)))
+    refusal = str(plan(vm, ask("absent"), Traits(platform="any")).refusal)
+    assert refusal.startswith(f"web: its snapshot {guarded} belongs to a guarded run")
+    others = vm.having(snapshots=(Snapshot("daily"), Snapshot("guarded-by-me")))
+    assert plan(others, ask("absent"), Traits(platform="any")).refusal is None
