@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED
@@ -57,6 +58,35 @@ def _is_newer(qemu):
 def _mark(qemu, name):
     root = ET.fromstring(qemu.virsh("dumpxml", name, "--inactive"))
     return json.loads(root.find("metadata/{*}mark").text)
+
+
+def test_stopped_vm_on_a_read_only_file_system(qemu, carry):
+    """libvirt deletes a snapshot without an error there, and the image keeps it."""
+    qemu.clean()
+    folder = Path(qemu.storage) / "pvg-read-only"
+    folder.mkdir(exist_ok=True)
+    disk = folder / "disk.qcow2"
+    _qemu_img("create", "-f", "qcow2", str(disk), "64M")
+    disk.chmod(0o666)
+    made = _made(qemu, INNER, disks=[{"source": str(disk)}])
+    made.options.pop("image", None)
+    _well(carry(qemu, [made, snapshot("taken", [INNER], "kept")]))
+    grow = Task("grow", {"name": [INNER], "disks": [{"slot": "vda", "size": "1G"}]})
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        tasks = [
+            snapshot("delete", [INNER], "kept", "absent"),
+            snapshot("restore", [INNER], "kept", "restored"),
+            snapshot("take", [INNER], "new"),
+            grow,
+        ]
+        tasks += [replace(task, label=f"check: {task.label}", check=True) for task in tasks]
+        _refused(qemu, carry(qemu, tasks), {task.label: [str(disk), "read-only file system"] for task in tasks})
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+    assert [*qemu.snapshots(INNER)] == ["kept"] and "kept" in _qemu_img("snapshot", "-l", str(disk))
+    qemu.clean()
 
 
 @pytest.mark.core

@@ -41,6 +41,9 @@ class LocalFiles(FileFacts):
     def may_write(self, folder):
         return self.files.is_writable(folder)
 
+    def is_read_only(self, path):
+        return self.files.is_read_only(path)
+
     def is_iso(self, path):
         return any(self.files.starts_with(path, signature, _OF_ISO_AT) for signature in _OF_ISO)
 

@@ -326,6 +326,11 @@ def is_writable(path):
     return os.access(path, os.W_OK)
 
 
+def is_read_only(path):
+    """Return whether the file system of a file is mounted read-only, so that nobody can write to it, whoever may."""
+    return os.path.exists(path) and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def size(path):
     with explained("access", path):
         return os.stat(path).st_size

@@ -62,7 +62,9 @@ def check_files(host, space, released=frozenset()):
     _check_space(host, space, [item for items in steps for item in items])
     _check_deleted(host)
     for one, items in zip(planned(host.plan), steps):
-        check_free(host.name, changed_files(one, items, host), host.in_use, host.in_use_remedy)
+        changed = changed_files(one, items, host)
+        _check_writable(host, changed)
+        check_free(host.name, changed, host.in_use, host.in_use_remedy)
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
 
@@ -75,6 +77,13 @@ def _check_deleted(host):
                 f"{host.name}: {path} cannot be deleted, because its directory is not writable.",
                 "Run the task as a user who may write there (become: true), or keep the disks (delete_disks: none).",
             )
+
+
+def _check_writable(host, changed):
+    for option, path, done in changed:
+        if host.is_read_only(path):
+            label = f"{host.name}: {f'{option}: ' if option else ''}{path}"
+            raise Refused(f"{label} is on a read-only file system, so it cannot be {done}.", "Mount it for writing.")
 
 
 def check_free(name, changed, in_use, remedy=FileFacts.in_use_remedy):

@@ -119,6 +119,10 @@ class FileFacts:
     def may_write(self, folder: str) -> bool:
         return True
 
+    def is_read_only(self, path: str) -> bool:
+        """Return whether the file system of a file is read-only: platforms may not report that they cannot write."""
+        return False
+
     def in_use(self, path: str) -> bool:
         """Return whether another program has locked a file, such as a VM of another host that runs with it.
 
