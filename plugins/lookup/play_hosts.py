@@ -61,10 +61,9 @@ _raw:
   elements: str
 """
 
-from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.inventory.missing import missing, no_host
+from ..plugin_utils.inventory.missing import check_hosts, missing
 
 
 class LookupModule(LookupBase):
@@ -75,7 +74,5 @@ class LookupModule(LookupBase):
         where = (self._loader, variables, self.get_option("option"), ",".join(terms))
         if self.get_option("missing"):
             return missing(*where)
-        problem = no_host(*where)
-        if problem:
-            raise AnsibleLookupError(problem)
+        check_hosts(*where)
         return terms

@@ -89,6 +89,27 @@ def test_stopped_vm_on_a_read_only_file_system(qemu, carry):
     qemu.clean()
 
 
+def test_disk_that_was_added_after_the_snapshot(qemu, carry):
+    """A restore leaves its file, and names it; the same playbook can add it again, and it goes with the VM."""
+    qemu.clean()
+    own = f"{qemu.storage}/{INNER}-vdb.qcow2"
+    add = Task("add", {"name": [INNER], "disks": [{"slot": "vdb", "size": "64M"}]})
+    back = snapshot("back", [INNER], "before", "restored")
+    tasks = [_made(qemu, INNER), snapshot("taken", [INNER], "before"), add]
+    tasks += [replace(back, label="check", check=True), back, replace(add, label="again"), replace(add, label="same")]
+    answers = _well(carry(qemu, tasks))
+    for label in ("check", "back"):
+        (vm,) = answers[label].result["vms"]
+        assert vm["kept"] == [{"path": own, "reason": "attached after the snapshot"}], label
+    assert [answers[label].changed for label in ("add", "again", "same")] == [True, True, False]
+    # One that has data now is not taken for a new one.
+    carry(qemu, [back])
+    subprocess.run(["qemu-io", "-c", "write -P 1 0 64k", own], check=True, capture_output=True)
+    _refused(qemu, carry(qemu, [add]), {"add": [own, "already exists"]})
+    _well(carry(qemu, [Task("gone", {"name": [INNER], "state": "absent"})]))
+    assert not Path(own).exists()
+
+
 @pytest.mark.core
 def test_internal_snapshots(qemu, carry):
     """A restore of a snapshot without content fails while the guest runs on; leftovers in the image are reported;

@@ -131,8 +131,8 @@ def taken_before(results, name):
     Both runs have found no snapshot at their start. A VM has its snapshots one after the other, and results list
     parents before their children, so at most one of the runs finds none.
     """
-    found = {vm: [*takewhile(lambda one: one["name"] != name, snapshots_of(of))] for vm, of in results.items()}
-    return {vm: some for vm, others in found.items() if (some := owed(others))}
+    found = {vm: owed(takewhile(lambda one: one["name"] != name, snapshots_of(of))) for vm, of in results.items()}
+    return {vm: some for vm, some in found.items() if some}
 
 
 def snapshots_of(result):

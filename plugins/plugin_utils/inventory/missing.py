@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager, split_host_pattern
 
 from .sources import files_of
@@ -43,16 +44,13 @@ def missing(loader, variables, option, pattern):
     ]
 
 
-def no_host(loader, variables, option, pattern):
-    """Return why a play has no host, with what is missing, or an empty text; the arguments are those of ``missing``."""
+def check_hosts(loader, variables, option, pattern):
+    """Raise AnsibleError, with what is missing, if a play has no host; the arguments are those of ``missing``."""
     manager, limit = _manager(loader, variables), variables.get("ansible_limit")
     manager.subset(limit)
-    if any(map(context.CLIARGS.get, _NO_RUN)) or manager.get_hosts(pattern):
-        return ""
-    where = f"--limit {limit}" if limit else "the inventory"
-    return "\n".join(
-        [*missing(loader, variables, option, pattern), f"{option} ({pattern}) matches no host of {where}."]
-    )
+    if not (any(map(context.CLIARGS.get, _NO_RUN)) or manager.get_hosts(pattern)):
+        problem = f"{option} ({pattern}) matches no host of {f'--limit {limit}' if limit else 'the inventory'}."
+        raise AnsibleError("\n".join([*missing(loader, variables, option, pattern), problem]))
 
 
 def _manager(loader, variables):

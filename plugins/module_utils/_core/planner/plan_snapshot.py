@@ -189,8 +189,12 @@ def _restore(vm, asked, found, traits, forced):
             f" snapshot '{taken.name}'.",
             "Omit power, and set the power state in a task after it.",
         )
-    arguments = {"name": taken.name, "id": _id_or_name(taken), "power": left_in}
-    steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
+    now, then = (one.get("disks") or {} for one in (vm.config, taken.config or vm.config))
+    added = filter(None, [disk.get("source") for slot, disk in now.items() if slot not in then])
+    kept = dict.fromkeys(added, "attached after the snapshot")
+    arguments = {"name": taken.name, "id": _id_or_name(taken), "power": left_in, **({"kept": kept} if kept else {})}
+    note = "the clock of the guest is late" if taken.power == RUNNING else ""  # Its memory is that of the snapshot.
+    steps = [Step("restore", arguments=arguments, cost=POWER_OFF, note=note)]
     needs_kill = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
     if not vm.persistent and (needs_kill or left_in == STOPPED):
         raise Refused(

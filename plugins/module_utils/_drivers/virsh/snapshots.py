@@ -259,6 +259,8 @@ def restore(driver, vm, step):
         driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
         if recorded:
             recorded["disks"] += _new_overlays(driver, recorded["disks"], vm)
+            # A task that adds such a disk again may use its file, if that is as a new one.
+            recorded["making"] += set(step.arguments.get("kept", ())).intersection(recorded["disks"])
     finally:
         # Even if it fails, libvirt has usually reverted the definition already.
         _add_to_mark(driver, vm, recorded)
@@ -279,7 +281,7 @@ def _new_overlays(driver, recorded, vm):
 # The mark -------------------------------------------------------------------------------------------------------------
 
 #: Keys of a mark with lists of files.
-_FILE_LISTS = ("disks", "files", "nvram")
+_FILE_LISTS = ("disks", "files", "nvram", "making")
 
 
 def _add_to_mark(driver, vm, added):

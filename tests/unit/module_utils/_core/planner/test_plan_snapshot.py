@@ -141,6 +141,21 @@ def test_restored_snapshot_becomes_current():
     assert [name for name, (_parent, current) in now.items() if current] == ["a"]
 
 
+def test_disk_that_was_attached_after_the_snapshot_is_kept_and_named():
+    """On all platforms, as far as they report what was attached then."""
+    disks = {"vda": {"source": "/new-overlay"}, "vdb": {"source": "/added"}, "vdc": {"source": None}}
+    for config, kept in (({"disks": {"vda": {"source": "/a"}}}, {"/added": "attached after the snapshot"}), (None, {})):
+        vm = found(snapshots=(replace(TREE[0], config=config),)).having(config={"disks": disks})
+        (restore,) = plan(vm, ask_snapshot("a", "restored"), TRAITS).steps
+        assert restore.arguments.get("kept", {}) == kept
+
+
+@pytest.mark.parametrize(("power", "note"), [("running", "the clock of the guest is late"), ("stopped", "")])
+def test_clock_of_a_guest_that_is_restored_from_memory_is_in_the_result(power, note):
+    vm = found(snapshots=(replace(TREE[0], power=power),))
+    assert plan(vm, ask_snapshot("a", "restored"), TRAITS).steps[0].note == note
+
+
 RESTORES = [
     # power state of the VM, of the snapshot, option power, verbs, power state at the end
     ("stopped", "stopped", "snapshot", ["restore"], "stopped"),
