@@ -20,6 +20,8 @@ import pytest
 
 from windows_guests import setup
 from windows_guests.install_role import CREATION, PASSWORD, Role
+from windows_guests.socks_proxy import SocksProxy
+from windows_guests.winrm_guest import WinRMGuest
 
 pytestmark = pytest.mark.full
 
@@ -230,7 +232,14 @@ class Playbook(Role):
         self.platform.virsh("define", str(self.folder / "guest.xml"))
 
 
-def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playbook):
+class _OfAnyGuest(dict):
+    """Targets of a proxy: WinRM of a guest whose address is not known before."""
+
+    def get(self, requested, _default=None):
+        return self["port"] if requested[1] == 5986 else None
+
+
+def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playbook, monkeypatch):
     qemu.clean()
     qemu.start_network()
     playbook = Playbook(qemu, tmp_path, ansible_playbook)
@@ -242,8 +251,14 @@ def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playb
     with playbook.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     playbook.install_guest()
-    code, output = playbook.run(windows_socks="socks5h://127.0.0.1:1080")
-    assert (code, "and WinRM the ports 5985 and 5986. The user is Administrator." in output) == (0, True), output
-    assert (playbook.power(), playbook.media()) == ("running", [])
-    code, output = playbook.run()
-    assert (code, "changed=0" in output) == (0, True), output
+    (tmp_path / "users").write_text(f":ansible:{PASSWORD}\n", encoding="utf-8")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+    with (
+        WinRMGuest(tmp_path, lambda _line, _stdin: (0, b"win1", b"")) as guest,
+        SocksProxy(_OfAnyGuest(port=guest.port)) as proxy,
+    ):
+        code, output = playbook.run(windows_socks=proxy.url)
+        assert (code, "and WinRM the ports 5985 and 5986. The user is ansible." in output) == (0, True), output
+        assert (playbook.power(), playbook.media()) == ("running", [])
+        code, output = playbook.run(windows_socks=proxy.url)
+        assert (code, "changed=0" in output, guest.actions.count("Create")) == (0, True, 2), output
