@@ -25,8 +25,9 @@ _EXAMPLES = {
     "export": "C:\\backup\\dev.tar",
     "install_location": "D:\\WSL\\dev",
 }
-#: Characters that no name has, and ends that Windows removes from names.
-_NO_NAME = Pattern(r'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)')
+#: Characters that no name has, ends that Windows removes from names, and devices.
+_DEVICE = r"(?<=\\)(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=[.\\]|$)"
+_NO_NAME = Pattern(rf'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)|{_DEVICE}')
 
 
 def key_of(path):

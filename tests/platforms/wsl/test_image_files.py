@@ -12,7 +12,7 @@ import pytest
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
 from platforms.wsl.double.distro import FILES, packed
-from platforms.wsl.tasks import host_with_image, run, run_ok, run_rejected, state_of
+from platforms.wsl.tasks import TAR, host_with_image, run, run_ok, run_rejected, state_of
 from suite.belts import share
 
 FOLDER = "C:\\Users\\admin\\AppData\\Local\\polyvirt\\images"
@@ -239,3 +239,18 @@ def test_stored_archive_that_was_changed_on_the_host_is_rejected(world):
     for one in (path, record):
         world.host.files.delete(one)
     assert steps_of(run_ok(world.host, **{**named(world), "name": ["third"]})) == ["fetch", "create"]
+
+
+@pytest.mark.parametrize("source", ["C:\\images\\", "C:/images"])
+def test_directory_is_not_an_image(source):
+    run_rejected(host_with_image(), "web", "image", "C:\\images is not a file", name=["web"], image=source)
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "com1", "Aux.txt"])
+def test_name_of_a_device_is_rejected(name):
+    run_rejected(host_with_image(), name, "device such as CON", name=[name], image=TAR)
+
+
+@pytest.mark.parametrize("path", ["C:\\images\\nul", "C:\\con\\x.tar", "C:\\images\\Lpt1.tar"])
+def test_path_with_the_name_of_a_device_is_rejected(path):
+    run_rejected(host_with_image(), "web", "not possible on Windows", name=["web"], image=path)

@@ -11,6 +11,8 @@ from ..._core.verbs import SNAPSHOT_VERBS
 from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import environment_call
+from .create import source_files
+from .hyperv_vm import DISK_FILES, is_checkpoint_file
 from .needed import HyperVFiles
 from .power import check_shutdown
 from .settings.disks import check_limits
@@ -55,6 +57,24 @@ def _check_generation(driver, plan, one):
         )
 
 
+def _check_source(driver, plan, one):
+    """Physical disks are not copied, and a linked disk on the file of a checkpoint breaks when that is merged."""
+    source, requested = one.step.arguments["source"], one.step.arguments["creation"]["clone"]
+    files = source_files(driver, source, requested.get("snapshot")) if source.id is not None else {}
+    about = f"{plan.after.name}: clone.source: {source.name}: the disk"
+    for slot, path in files.items():
+        if not path.lower().endswith(DISK_FILES):
+            raise Refused(
+                f"{about} {slot} is a physical disk ({path}), which is not cloned.",
+                "Detach it from the source first, and attach it again afterwards.",
+            )
+        if requested["linked"] and is_checkpoint_file(path):
+            raise Refused(
+                f"{about} {slot} has a checkpoint of a backup or a replica, on which no linked clone can depend.",
+                "Set linked: false, or wait for its end.",
+            )
+
+
 def _check_cpus(driver, plan, one):
     host_cpus = driver.host.cpus
     for change in one.changes:
@@ -69,6 +89,7 @@ GUARDS = (
     Guard(("snapshot",), check_production, "only the guest can prepare the checkpoint, and does not answer"),
     Guard(tuple(SNAPSHOT_VERBS), check_files_of_checkpoints, "a checkpoint stops half-way: a disk file is missing"),
     StepGuard(("create", "clone", "cpus"), _check_cpus, "the VM does not start: the host has fewer CPUs"),
+    StepGuard(("clone",), _check_source, "a disk of the source cannot be cloned"),
     Guard(("create", "clone"), check_seed, "the seed of cloud-init cannot be made when the disks exist"),
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit; a slot is used"),
 )

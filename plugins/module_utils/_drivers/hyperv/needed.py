@@ -40,8 +40,9 @@ from ..._tools.windows_files import (
     windows_path,
 )
 from .create import source_files
+from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark, temporary_name
-from .settings.disks import bytes_of_new, drive_of, is_fixed, path_in
+from .settings.disks import bytes_of_new, drive_of, drive_slot, is_fixed, path_in
 from .settings.slot_checks import OF_NEW_VM, controllers_of, is_new, needed_controllers
 
 #: Verbs of steps that attach disks or an ISO image.
@@ -163,6 +164,9 @@ _UNREAD = {
     (True, True): Image(fault="is in use", remedy=f"{_CLOSE}."),
     (True, False): Image(fault="is in use, or is not a virtual disk", remedy=f"{_CLOSE}, or use a VHDX or VHD file."),
 }
+
+
+_DISMOUNT = "Dismount the disk (Dismount-VHD), or stop that VM."
 
 
 class _Reads:
@@ -322,6 +326,8 @@ class HyperVFiles(FileFacts):
     def image(self, item):
         """Virtual disks that Get-VHD did not return cannot be used, nor those of the VM's own checkpoints."""
         raw = self._facts.disks.get(key_of(item.path))
+        if item.purpose in (IMAGE, COPIED) and not item.linked and self._facts.is_attached(item.path):
+            return Image(fault="is mounted on the host, or a VM that is on has it", remedy=_DISMOUNT)
         if raw is None:
             return _UNREAD[_IN_USE in self._facts.why_unread, self._facts.why_unread == {_IN_USE}]
         is_attached = item.purpose == DISK and not self._deletes
@@ -340,9 +346,12 @@ class HyperVFiles(FileFacts):
         return [(f"disks.{slot}", path, ", or detach the disk") for slot, path in missing.items() if slot in disks]
 
     def no_growth(self, item):
-        if item.purpose != GROWN or self._raw is None or not self._driver.found.has_unmerged_files(self._raw):
+        drives = (self._raw or {}).get("HardDrives") or () if item.purpose == GROWN else ()
+        if not any(drive_slot(drive) == item.slot and is_checkpoint_file(drive["Path"] or "") for drive in drives):
             return ()
-        return "the files of deleted checkpoints are not merged", "Check whether a backup holds them."
+        if self._driver.found.has_unmerged_files(self._raw):
+            return "the files of deleted checkpoints are not merged", "Check whether a backup holds them."
+        return "a checkpoint of a backup or a replica is on top of it", "Wait for its end, or remove that checkpoint."
 
     def bytes_of(self, item):
         if item.purpose == GROWN:

@@ -47,6 +47,7 @@ class WslFiles(FileFacts):
         #: Whether an interrupted task has registered the distribution already; it is only completed.
         self.is_begun = self._creates and existing is not None and driver.is_unfinished(existing)
         self._exists, self._are_files, self._sizes, self._folders, self._free = {}, {}, {}, (), None
+        self._directories = set()
 
     def read(self):
         items = [item for one in self._steps for item in needed_files(one, self)]
@@ -59,6 +60,7 @@ class WslFiles(FileFacts):
             return
         calls = [file_command("Test-Path", paths, show=_SHOWN)]
         calls += map(version_call, sources)
+        calls += [files_test(sources)] if sources else []
         calls += [files_test(parents)] if disk else []
         calls += [volume_call(disk[:3])] if disk else []
         (result,) = self._driver.send([Chain(self.name, tuple(calls))])
@@ -68,6 +70,8 @@ class WslFiles(FileFacts):
         versions = {path: version_in(answer) for path, answer in zip(sources, result.answers[1:])}
         self._driver.versions.update({key_of(path): version for path, version in versions.items()})
         self._sizes = {path: version[0] for path, version in versions.items() if version}
+        are_files = result.answers[1 + len(sources)].objects if sources else ()
+        self._directories = {path for path, is_file in zip(sources, are_files) if not is_file}
         if disk:
             self._are_files = dict(zip(parents, result.answers[-2].objects))
             self._free = free_bytes(result.answers[-1])
@@ -106,7 +110,8 @@ class WslFiles(FileFacts):
         return key_of(ntpath.dirname(path) if path.lower().endswith(".vhdx") else path)
 
     def kind(self, path):
-        return (FOLDER if path in self._folders else FILE) if self._exists.get(path) else ""
+        is_folder = path in self._folders or path in self._directories
+        return (FOLDER if is_folder else FILE) if self._exists.get(path) else ""
 
     def folder(self, item):
         """The driver creates the directory of a distribution, with those above it, if the host has the drive."""

@@ -17,7 +17,9 @@ from .options import ANSWERS, NO_NETWORK, WSL
 from .settings.storage import FOLDER
 from .settings.table import SETTINGS
 
-_NAME, _LEGACY = Pattern(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
+#: Not a device such as CON or nul.txt, because no directory can have such a name.
+_NAME = Pattern(r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[.]|$))[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}")
+_LEGACY = "legacy"
 _DISK_FILE = ".vhdx"
 #: Values of keep_running with which a scheduled task keeps a distribution started.
 KEPT = ("true", "at_logon")
@@ -75,7 +77,8 @@ def wsl_traits(observer):
 
 def _name_fault(name):
     is_valid = _NAME.fullmatch(name) and name.lower() != _LEGACY
-    return None if is_valid else "WSL allows up to 256 letters, digits, '.', '_' and '-', with no '-' at the beginning"
+    allowed = "up to 256 letters, digits, '.', '_' and '-', with no '-' at the beginning, and no device such as CON"
+    return None if is_valid else f"WSL allows {allowed}"
 
 
 def _side_effects(observer, verb, vm, changes):
