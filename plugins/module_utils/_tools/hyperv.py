@@ -212,19 +212,29 @@ def vhd_call(paths, show=_VHD, **more):
     return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=show, partial=True, go_on=True, **more)
 
 
+#: Further properties of a VM that its description compares with those of a new VM.
+DESCRIBED = {
+    **properties("Path", ComPort1=properties("Path"), ComPort2=properties("Path")),
+    "NetworkAdapters": {
+        **_NIC,
+        **properties("Name", "IsLegacy"),
+        "BandwidthSetting": properties("MinimumBandwidthAbsolute", "MinimumBandwidthWeight", "MaximumBandwidth"),
+    },
+}
 #: The number of answers to a ``vms_chain`` that ``read_vms`` expects.
 PARTS = 13
 
 
-def vms_chain(name, conditions, native=None, then=()):
+def vms_chain(name, conditions, native=None, then=(), more=None):
     """Calls that read VMs with their settings: all, or those that meet ``conditions``. ``read_vms`` reads the answers.
 
     ``native``: {object: names of other properties to read}. ``then``: calls that follow; all VMs are kept as "all".
+    ``more``: further properties of a VM, such as DESCRIBED.
     """
     native = native or {}
     # The users of a file are read with all VMs; then a disk matters that only a checkpoint has.
     of_checkpoints = _disk_calls("snapshots", _VHD) if conditions is None else ()
-    tree = {**_VM, **properties(*native.get("VM", ()))}
+    tree = {**_VM, **properties(*native.get("VM", ())), **(more or {})}
     first = [hyperv("Get-VM", keep="all", show=properties("Id", "Name"))]
     calls = [
         *first,

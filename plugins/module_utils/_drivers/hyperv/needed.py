@@ -28,7 +28,7 @@ from ..._core.sharing.needed_files import (
     needed_files,
 )
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
-from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, state_of, vhd_call
 from ..._tools.windows_files import (
     file_command,
     free_bytes,
@@ -164,9 +164,6 @@ _UNREAD = {
     (True, True): Image(fault="is in use", remedy=f"{_CLOSE}."),
     (True, False): Image(fault="is in use, or is not a virtual disk", remedy=f"{_CLOSE}, or use a VHDX or VHD file."),
 }
-
-
-_DISMOUNT = "Dismount the disk (Dismount-VHD), or stop that VM."
 
 
 class _Reads:
@@ -326,8 +323,8 @@ class HyperVFiles(FileFacts):
     def image(self, item):
         """Virtual disks that Get-VHD did not return cannot be used, nor those of the VM's own checkpoints."""
         raw = self._facts.disks.get(key_of(item.path))
-        if item.purpose in (IMAGE, COPIED) and not item.linked and self._facts.is_attached(item.path):
-            return Image(fault="is mounted on the host, or a VM that is on has it", remedy=_DISMOUNT)
+        if item.purpose in (IMAGE, COPIED) and not item.linked and self._is_mounted(item.path):
+            return Image(fault="is mounted on the host", remedy="Dismount the disk (Dismount-VHD).")
         if raw is None:
             return _UNREAD[_IN_USE in self._facts.why_unread, self._facts.why_unread == {_IN_USE}]
         is_attached = item.purpose == DISK and not self._deletes
@@ -337,6 +334,15 @@ class HyperVFiles(FileFacts):
                 remedy="The VM would change it: delete or restore the checkpoint first, or copy the file.",
             )
         return Image(item.disk.get("format") or raw.get("VhdFormat") or "VHDX", raw["Size"])
+
+    def _is_mounted(self, path):
+        """Return whether another program has attached a disk; the disks of VMs that are on can be on top of it."""
+        if not self._facts.is_attached(path):
+            return False
+        users = self._driver.users_now()
+        on = [raw for raw in users.vms.values() if state_of(raw["State"], raw.get("OperationalStatus")).power in ON]
+        drives = [drive for raw in on for drive in raw.get("HardDrives") or ()]
+        return not any(key_of(path) in map(key_of, users.chain(drive.get("Path"))) for drive in drives)
 
     def attached(self):
         """Return the files of the VM's disks that are known not to exist; a restore or a new VM does not need them."""

@@ -13,6 +13,7 @@ from ..._media.prepared import NO_PROMPT
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, Ref, pick, properties
 from ..._tools.hyperv import (
+    DESCRIBED,
     MODULE,
     PARTS,
     cannot_be_read,
@@ -30,8 +31,8 @@ from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import DISK_FILES, Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
 from .settings.disks import slot_name, undescribed_disks
-from .settings.native import NATIVE, STATUS, described_native, native_properties
-from .settings.networks import undescribed_nics
+from .settings.native import NATIVE, NOT_SET, STATUS, described_native, native_properties, undescribed
+from .settings.networks import undescribed_nics, without_dynamic_macs
 from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
@@ -85,7 +86,7 @@ class HyperVObserver(OnWindows):
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
-            vms = [_to_describe(vm, raw) for vm, (raw, _name, _id) in zip(vms, selected)]
+            vms = [_to_describe(vm, raw, found.vms.values()) for vm, (raw, _name, _id) in zip(vms, selected)]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         self._check_sees_all(targets, vms)
@@ -152,9 +153,11 @@ class HyperVObserver(OnWindows):
 
     def chains_of(self, targets, then=()):
         """Return the chains that read VMs: all, or those of ``targets``. ``then`` are added to the first chain."""
-        native = native_properties(key for key in self._native_keys if "." in key)
-        chains = _conditions_of(targets).items()
-        return [vms_chain(name, where, native, () if index else then) for index, (name, where) in enumerate(chains)]
+        keys = [key for key in self._native_keys if "." in key]
+        describes = set(NATIVE) <= set(keys)
+        native, more = native_properties([*keys, *(NOT_SET if describes else ())]), DESCRIBED if describes else None
+        chains = enumerate(_conditions_of(targets).items())
+        return [vms_chain(name, where, native, () if index else then, more) for index, (name, where) in chains]
 
     def expected_calls(self, targets):
         """Return calls to send together with those that read ``targets``; the driver overrides this."""
@@ -235,14 +238,17 @@ class HyperVObserver(OnWindows):
         return named.get(name.casefold(), [name])
 
 
-def _to_describe(vm, raw):
+def _to_describe(vm, raw, all_raw):
     """Return the VM with what no option sets, and with the values in native that a new VM does not have."""
-    native = described_native(vm.config["native"])
-    return vm.having(config={**vm.config, "native": native}, not_modelled=lambda: _not_modelled(vm, raw))
+    native = described_native(vm.config["native"], raw.get("Path"))
+    networks = without_dynamic_macs(raw, vm.config.get("networks"))
+    config = {**vm.config, "native": native, **networks}
+    return vm.having(config=config, not_modelled=lambda: _not_modelled(vm, raw, all_raw))
 
 
-def _not_modelled(vm, raw):
-    return {**undescribed_nics(raw, vm.config.get("nested_virtualization")), **undescribed_disks(raw)}
+def _not_modelled(vm, raw, all_raw):
+    nested = vm.config.get("nested_virtualization")
+    return {**undescribed_nics(raw, nested), **undescribed_disks(raw), **undescribed(raw, all_raw)}
 
 
 def _is_working(raw):

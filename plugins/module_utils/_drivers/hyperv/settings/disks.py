@@ -226,7 +226,10 @@ def attach_call(slot, path, disk, keep=None, shared=False):
 def undescribed_disks(raw):
     """Return {path: reason} of what a task does not describe of the disks."""
     shared = [drive_slot(drive) for drive in raw.get("HardDrives") or () if drive.get(SHARED)]
-    return {f"HardDrives.{slot}.{SHARED}": "It is True. No option sets it for the first VM." for slot in shared}
+    found = {f"HardDrives.{slot}.{SHARED}": "It is True. No option sets it for the first VM." for slot in shared}
+    minima = {drive_slot(drive): drive.get("MinimumIOPS") for drive in raw.get("HardDrives") or ()}
+    limits = {slot: f"It is {value}. No option sets it." for slot, value in minima.items() if value}
+    return {**found, **{f"HardDrives.{slot}.MinimumIOPS": reason for slot, reason in limits.items()}}
 
 
 def limit_calls(drive, limit):

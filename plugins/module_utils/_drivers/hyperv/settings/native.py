@@ -12,6 +12,7 @@ from ...._core.frozen import Frozen, replace
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
 from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
+from ...._tools.windows_files import key_of
 from .actions import ACTIONS
 from .cdroms import CDROMS
 from .disks import DISKS
@@ -110,6 +111,31 @@ NATIVE = {
 }
 
 
+#: {setting that no option and no key sets: the value of a new VM; _OF_HOST if that depends on the host}.
+NOT_SET = {
+    **dict.fromkeys(("Processor.ResourcePoolName", "Memory.ResourcePoolName"), "Primordial"),
+    **dict.fromkeys(("Processor.EnableLegacyApicMode", "Processor.AllowACountMCount", "Bios.NumLockEnabled"), False),
+    "Security.EncryptStateAndVmMigrationTraffic": False,
+    "Security.VirtualizationBasedSecurityOptOut": False,
+    "Memory.MaximumPerNumaNode": _OF_HOST,
+}
+
+
+def undescribed(raw, all_raw):
+    """Return {path: reason} of what no option sets. ``all_raw``: the VMs with which limits of the host are compared."""
+    of_host = [key for key, known in NATIVE.items() if known.unset is _OF_HOST and known.kind is int]
+    values = {**dict.fromkeys(of_host, _OF_HOST), **NOT_SET}
+    for key, new in values.items():
+        usual = [read_native(one, key) for one in all_raw]
+        values[key] = max(usual, key=usual.count, default=None) if new is _OF_HOST else new
+    found = {key: read_native(raw, key) for key in values}
+    found |= {f"{port}.Path": (raw.get(port) or {}).get("Path") or None for port in ("ComPort1", "ComPort2")}
+    found = {key: value for key, value in found.items() if value is not None and value != values.get(key)}
+    if any(one.get("BootType") == "File" for one in (raw.get("Firmware") or {}).get("BootOrder") or ()):
+        found["Firmware.BootOrder"] = "one with a file"
+    return {key: f"It is {value}. No option sets it." for key, value in found.items()}
+
+
 def native_properties(keys):
     """Return {object: names of the properties to read} for these keys."""
     names = {}
@@ -140,9 +166,14 @@ def read_native(raw, key):
     return values.get(name) if isinstance(values, dict) else None
 
 
-def described_native(found):
-    """Return those of the values of a VM that a new VM does not have, and the status that can only be read."""
-    return {key: value for key, value in found.items() if key not in NATIVE or _is_described(NATIVE[key], value)}
+def described_native(found, folder):
+    """Return those of the values of a VM that a new VM does not have, and the status that can only be read.
+
+    ``folder`` is the directory of the VM, in which a new VM has its other files.
+    """
+    return {
+        key: value for key, value in found.items() if key not in NATIVE or _is_described(NATIVE[key], value, folder)
+    }
 
 
 def without_measured(vm, config):
@@ -151,7 +182,9 @@ def without_measured(vm, config):
     return {**config, "native": native}
 
 
-def _is_described(native, value):
+def _is_described(native, value, folder):
+    if native.kind is str and value and folder:
+        return key_of(value) != key_of(folder)
     return native.unset is not _OF_HOST and value is not None and value != native.unset
 
 

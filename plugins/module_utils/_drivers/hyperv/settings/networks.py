@@ -54,11 +54,29 @@ def undescribed_nics(raw, nested):
         other = {} if "vlan" in _vlans_of(nic) else {"VlanSetting": f"It is {mode}. No option sets it."}
         if nic.get("DeviceNaming", "Off") != "Off":
             other["DeviceNaming"] = "It is On. No option sets it."
+        if nic.get("IsLegacy"):
+            other["IsLegacy"] = "It is True. No option sets it."
+        if nic.get("Name", "") not in ("", "Network Adapter", f"Network Adapter {index + 1}"):
+            other["Name"] = f"It is {nic['Name']}. No option sets it."
+        limits = {name: value for name, value in (nic.get("BandwidthSetting") or {}).items() if value}
+        if limits:
+            other["BandwidthSetting"] = f"It is {limits}. No option sets it."
         if nested and nic.get("MacAddressSpoofing") == "Off":
             # A description omits what is off, and a new VM with nested virtualization gets it.
             other["MacAddressSpoofing"] = "It is Off. Add mac_spoofing: false to this NIC."
         found |= {f"NetworkAdapters.{index}.{name}": reason for name, reason in other.items()}
     return found
+
+
+def without_dynamic_macs(raw, networks):
+    """Return {"networks": NICs without the addresses that Hyper-V has chosen, and chooses again on another host}."""
+    nics = enumerate(raw.get("NetworkAdapters") or ())
+    dynamic = {str(index) for index, nic in nics if nic.get("DynamicMacAddressEnabled")}
+    left = {
+        index: {name: value for name, value in nic.items() if name != "mac" or index not in dynamic}
+        for index, nic in (networks or {}).items()
+    }
+    return {"networks": left} if left else {}
 
 
 def with_spoofing(vm, config):
