@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import has_changed
+from unit.playbooks.test_windows_guide import GUIDE, inventory
 from windows_guests.socks_proxy import SocksProxy
 from windows_guests.vendor_iso import iso, windows_files
 from windows_guests.winrm_guest import WinRMGuest
@@ -234,6 +237,39 @@ def test_setup_starts_under_uefi_without_a_key_press(playbook, tmp_path, monkeyp
         code, changed, output = playbook.run(**preset, windows_socks=proxy.url)
         assert (code, changed) == (0, False), output
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
+
+
+def test_steps_of_the_guide(playbook, tmp_path, monkeypatch, ansible_playbook):
+    """docs/windows.md as written, on Hyper-V: the installation, and a login by the inventory for tomorrow.
+
+    The module of ansible.windows is replaced: the stand-in has no PowerShell.
+    """
+    host, ask = playbook.host, "--ask-vault-pass"
+    host.files.put("C:\\iso\\server2025.iso", iso(windows_files()))
+    host.guest_template.values = {"polyvirt": "polyvirt-installed"}
+    command = re.search(r"ansible-playbook (.*\n.*hyperv-windows-server-2025.*)", GUIDE)[1].replace("\\\n", " ")
+    words = [one for one in shlex.split(command.replace("\\", "\\\\")) if one != ask]
+    (tmp_path / "passwords.yml").write_text(f"windows_password: {_PASSWORD}\n", encoding="utf-8")
+    tomorrow = inventory()
+    tomorrow["windows"]["hosts"]["web1"]["ansible_host"] = _GUEST
+    files = {"@passwords.yml": f"@{tmp_path / 'passwords.yml'}", "hosts.yml": str(tmp_path / "hosts.yml")}
+    with (
+        _guest_is_reached(tmp_path, monkeypatch) as (guest, proxy),
+        WinRMServer(through(host.windows)) as server,
+    ):
+        hosts = {"all": {"hosts": {"hv1": {**server.variables, "windows_socks": proxy.url}}}}
+        (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
+        given = [files.get(word, word) for word in words]
+        code, output = ansible_playbook(*given, "-e", f"windows_socks={proxy.url}")
+        assert code == 0, output[-3000:]
+        tomorrow["windows"]["vars"]["ansible_winrm_proxy"] = proxy.url
+        (tmp_path / "windows.yml").write_text(json.dumps(tomorrow), encoding="utf-8")
+        play = [{"hosts": "web1", "gather_facts": False, "tasks": [{"ansible.builtin.raw": "hostname"}]}]
+        (tmp_path / "ping.json").write_text(json.dumps(play), encoding="utf-8")
+        code, output = ansible_playbook(
+            "-i", tmp_path / "windows.yml", "-e", files["@passwords.yml"], tmp_path / "ping.json", "-v"
+        )
+        assert (code, "this is web1" in output, guest.actions.count("Create")) == (0, True, 2), output[-3000:]
 
 
 def test_language_that_the_iso_image_lacks_is_rejected(playbook):
