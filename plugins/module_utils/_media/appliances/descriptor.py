@@ -8,6 +8,7 @@ The rules are those of DSP0243, and of how writers apply it: VMware, VirtualBox,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
@@ -104,8 +105,9 @@ def _chosen_system(root, name):
     if name is None and len(systems) == 1:
         return systems[0]
     names, ids = [_name_of(one) for one in systems], [attribute(one, "id") or "" for one in systems]
-    labels = [own if names.count(own) == 1 else one_id for own, one_id in zip(names, ids)]
-    found = dict(zip((*ids, *labels), systems * 2)).get(name or "")
+    times = Counter(names)
+    labels = [own if times[own] == 1 else one_id for own, one_id in zip(names, ids)]
+    found = dict(zip((*ids, *labels), systems * 2)).get(name)
     if found is None:
         what = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}', or more than one"
         known = ", ".join(labels)
@@ -155,8 +157,11 @@ class _Reader:
         self.lost += ["alternatives of the hardware (it is the first one)"] if others else []
         self.machine = next(iter(below(element, "Machine")), None)
         self.items, self.settings = self._items(), self._settings()
-        # What the VM is in, from the outside to the inside, and the VM itself.
-        self.levels = [one for one in root.iter() if element in one.iter()]
+        parents = {child: one for one in root.iter() for child in one}
+        #: The VM and what it is in, from the inside to the outside.
+        self.levels = [element]
+        while self.levels[-1] in parents:
+            self.levels.append(parents[self.levels[-1]])
         self.properties = self._properties()
 
     def system(self):
@@ -228,6 +233,7 @@ class _Reader:
         stated, bios_type = self.settings.get("firmware"), text_of(self.element, "BiosType")
         if bios_type == _OVIRT_UEFI[-1] or {self.settings.get(key) for key in _SECURE_BOOT} & {"true", "1"}:
             self.lost.append("secure boot (secure_boot: true turns it on)")
+        self.lost += ["nested virtualization"] if self.settings.get("nestedhvenabled") == "true" else []
         if stated or bios_type:
             return "uefi" if stated in ("efi", "uefi") or bios_type in _OVIRT_UEFI else "bios"
         if self.machine is None:
@@ -321,7 +327,7 @@ class _Reader:
     def _properties(self):
         """Return {key: Property}; one of the VM replaces that of a collection that it is in."""
         found = {}
-        for level in self.levels:
+        for level in reversed(self.levels):
             parts = ((part, one) for part in children(level, "ProductSection") for one in children(part, "Property"))
             found.update(_unique((self._property(*one) for one in parts), "key", getattr))
         return found

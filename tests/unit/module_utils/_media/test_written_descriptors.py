@@ -135,6 +135,7 @@ def test_disk_that_the_descriptor_starts_from_is_the_first_one(more, attribute, 
         ((made.item(3, 60, VirtualQuantity=4, CoresPerSocket=2),), {}, "2 cores in each CPU socket"),
         ((_config("bootOptions.efiSecureBootEnabled", "1"),), {}, "secure boot"),
         ((_config("uefi.secureBoot.enabled", "TRUE", "ExtraConfig"),), {}, "secure boot"),
+        ((_config("nestedHVEnabled"),), {}, "nested virtualization"),
         ((), {"more": "<VirtualHardwareSection><Info/></VirtualHardwareSection>"}, "alternatives of the hardware"),
     ],
 )
@@ -274,6 +275,14 @@ def test_vm_is_chosen_by_its_name_or_id(asked, expected):
     with pytest.raises(Damaged) as error:
         read(text.encode(), {"system": asked})
     assert error.value.remedy == "Set appliance.system to one of: a, b, other."
+
+
+@pytest.mark.parametrize("count", [1, 30_000])
+def test_time_grows_with_the_text_only(count):
+    nested = f"{'<VirtualSystemCollection>' * count}<VirtualSystem/>{'</VirtualSystemCollection>' * count}"
+    assert not read(f"<Envelope>{nested}</Envelope>".encode(), {}).disks
+    with pytest.raises(Damaged, match=f"contains {2 * count} VMs"):
+        read(f"<Envelope>{'<VirtualSystem/>' * 2 * count}</Envelope>".encode(), {})
 
 
 STRINGS = (
