@@ -8,7 +8,6 @@ The rules are those of DSP0243, and of how writers apply it: VMware, VirtualBox,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
@@ -105,14 +104,12 @@ def _chosen_system(root, name):
     if name is None and len(systems) == 1:
         return systems[0]
     names, ids = [_name_of(one) for one in systems], [attribute(one, "id") or "" for one in systems]
-    times = Counter(names)
-    labels = [own if times[own] == 1 else one_id for own, one_id in zip(names, ids)]
-    found = dict(zip((*ids, *labels), systems * 2)).get(name)
-    if found is None:
+    found = [one for one, *known in zip(systems, names, ids) if name in known]
+    if len(found) != 1:
         what = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}', or more than one"
-        known = ", ".join(labels)
+        known = ", ".join(names if len({*names}) == len(names) else ids)
         raise Damaged(what, f"Set appliance.system to one of: {known}.")
-    return found
+    return found[0]
 
 
 def _name_of(element):

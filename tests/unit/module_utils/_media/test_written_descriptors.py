@@ -260,10 +260,10 @@ def test_disk_that_names_its_file_and_invalid_hints():
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"), [("a", 1), ("b", 2), ("other", 3), ("same", None), (None, None), ("none", None)]
+    ("asked", "expected"), [("a", 1), ("b", 2), ("other", 3), ("same", None), ("c", None), (None, None), ("none", None)]
 )
 def test_vm_is_chosen_by_its_name_or_id(asked, expected):
-    parts = [("a", "same", 1), ("b", "same", 2), ("c", "other", 3)]
+    parts = [("a", "same", 1), ("b", "same", 2), ("c", "other", 3), ("c", "4th", 4)]
     systems = "".join(
         f'<VirtualSystem ovf:id="{one}"><Name>{name}</Name>{made.hardware(cpus=cpus)}</VirtualSystem>'
         for one, name, cpus in parts
@@ -274,7 +274,7 @@ def test_vm_is_chosen_by_its_name_or_id(asked, expected):
         return
     with pytest.raises(Damaged) as error:
         read(text.encode(), {"system": asked})
-    assert error.value.remedy == "Set appliance.system to one of: a, b, other."
+    assert error.value.remedy == "Set appliance.system to one of: a, b, c, c."
 
 
 @pytest.mark.parametrize("count", [1, 30_000])
