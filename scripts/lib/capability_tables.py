@@ -23,6 +23,8 @@ FEATURES = {
     "snapshots": lambda traits: "snapshot" in traits.verbs,
     "live migration": lambda traits: traits.live_migration,
 }
+#: {option of the first optical drive: the kinds of changes that it makes}; vmd has ``iso`` itself.
+_OF_FIRST_DRIVE = {"iso": ("cdroms.add", "cdroms.source"), "skip_boot_prompt": ("cdroms.skip_boot_prompt",)}
 
 
 class _Numbers(dict):
@@ -65,6 +67,7 @@ def _power_cell(traits, power):
 
 def _cell(traits, option, is_creation, numbers):
     kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
+    kinds += [kind for kind in _OF_FIRST_DRIVE.get(option, ()) if kind in traits.fields]
     if not kinds:
         return "–"
     if is_creation and option in traits.fields:

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-_DRIVE = "If the VM has an optical drive, live; else {0}."
 _IMAGE = "An image: live in a drive of the running VM; all else at the next start."
 _HOTPLUG = "Live if the VM's setting `hotplug` contains this kind of device, else at the next start."
 #: {driver and function, or the module of a function _cost: note}
 NOTES = {
     "virsh _cost_of_value": "Live up to the maximum with which the VM was started (`max_cpus`, `max_memory`); more than"
     " that, and fewer CPUs, at the next start.",
-    "virsh _cost_of_iso": _DRIVE.format("at the next start"),
     "virsh _cost_of_source": _IMAGE,
+    "virsh _cost_of_prompt": "`skip_boot_prompt`: with another image as that, else at the next start.",
     "virsh _cost_of_hot_plug": "Disks: added live on the buses virtio and scsi, else at the next start.",
     "virsh _cost_of_detaching": "A paused guest releases no disk and no NIC: at the next start.",
     "virsh _cost_of_size": "Size: live; of a suspended VM, while off.",
@@ -26,7 +25,6 @@ NOTES = {
     "vbox _next_boot_if_saved": "While off; of a suspended VM, at the next start.",
     "vbox _off_or_saved": "While off or suspended.",
     "vbox _cost_of_autostart": "Enabled live; disabled while off or suspended.",
-    "vbox _cost_of_iso": _DRIVE.format("while off"),
     "vbox native": "Keys that `VBoxManage controlvm` has: live; all others while off.",
     "vbox while_on": "Live, unless the VM is suspended; the memory of the graphics card while off.",
     "vbox cost_of_adding": "Added live to a SATA controller; everything else while off.",
@@ -36,7 +34,6 @@ NOTES = {
     "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is"
     " rebuilt.",
     "proxmox _cost_of_secure_boot": "At the next start, until the VM has an EFI disk; then never.",
-    "proxmox _cost_of_iso": _DRIVE.format("at the next start"),
     "proxmox _cost_of_source": _IMAGE,
     "proxmox cost_by_hotplug": _HOTPLUG,
     "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as"
@@ -45,7 +42,6 @@ NOTES = {
     "proxmox _cost_of_disk": _HOTPLUG,
     "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that the running VM"
     " does not have yet.",
-    "hyperv _cost_of_iso": "Live; of a VM with BIOS firmware and no DVD drive, while off.",
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10 or later and Windows Server 2016 or later, if"
     " no key of `native` for memory changes in the same task; else while off.",
     "hyperv native": "Some keys live, the others while off.",

@@ -107,6 +107,32 @@ def test_drives_are_added_changed_and_removed(platform, carry):
     assert platform.settings(done["short"][1].truth[VM])["cdroms"] == [platform.drives[0]]
 
 
+#: {platform: (slot of a disk, where a VM without a drive would get one; slot of the drive that a task adds instead)}
+_TAKEN = {
+    "libvirt_test": ("sda", "sata1"),
+    "proxmox": ("ide2", "ide3"),
+    "virtualbox": ("IDE 0:0", "IDE 0:1"),
+    "virtualbox_double": ("IDE 0:0", "IDE 0:1"),
+    "hyperv": ("SCSI 0:63", "SCSI 0:63"),
+}
+
+
+@ON_EACH
+def test_drive_of_iso_is_where_check_mode_says_if_the_task_removes_the_disk_there(platform, carry):
+    platform.clean()
+    slot, free = _TAKEN[platform.name]
+    medium, size = platform.medium(), platform.disk_size
+    disks = [{"slot": platform.slots[0], "size": size}, {"slot": slot, "size": size}]
+    wanted = {
+        "made": {**platform.creation, "cdroms": [], "disks": disks},
+        "moved": {"iso": medium, "disks": [{"slot": slot, "state": "absent"}]},
+    }
+    done = _carried(platform, carry, wanted)
+    _is_done("made", done["made"], [], None)
+    _is_done("moved", done["moved"], [_drive(free, medium)], medium)
+    assert platform.settings(done["moved"][1].truth[VM])["cdroms"] == [free]
+
+
 @ON_OTHERS
 def test_filled_drive_is_added_to_a_running_vm(platform, carry):
     platform.clean()

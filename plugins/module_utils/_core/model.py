@@ -314,7 +314,8 @@ _BESIDE = field(default_factory=dict, compare=False, repr=False)
 class Change(Frozen):
     """One difference. ``attribute`` None: the whole entry is added (``old`` is None) or removed (``new`` is None).
 
-    ``beside`` are all values requested for the same VM or the same entry: the cost may depend on them.
+    ``beside`` are all values requested for the same VM or the same entry: the cost may depend on them. ``shown`` is the
+    option that names the setting in messages, if that is a shorter one: ``iso`` for the first optical drive.
     """
 
     field: str
@@ -324,10 +325,11 @@ class Change(Frozen):
     attribute: Optional[str] = None
     cost: str = LIVE
     beside: Mapping = _BESIDE
+    shown: str = ""
 
     @property
     def path(self):
-        return ".".join(part for part in (self.field, self.key, self.attribute) if part)
+        return self.shown or ".".join(part for part in (self.field, self.key, self.attribute) if part)
 
     @property
     def kind(self):
@@ -451,7 +453,8 @@ class Traits(Frozen, eq=False):
     gets the VM as it was before the first of these steps.
     ``slot(n)``: the n-th slot of the default bus. ``slot_meant(text)``: the slot that a task means.
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
-    ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
+    ``drive_slot(vm, config)``: the slot of the drive that ``iso`` in ``config`` adds; raises Refused if none is free.
+    Without ``iso``, that of the empty one of a new VM, or None. A disk that the task removes is None.
     ``kept_as(before, after)``: how a VM with the settings ``before`` keeps them if it is created again with ``after``:
     {option: {slot of a drive: its slot, None: there is none}}, {option: None: it is not kept}; others as they are.
     ``deletes_answer_media``: the driver deletes the files that a step names as such (record/answer_media.py).

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional
 
 from .._core.errors import PolyvirtError, Stale
 from .._core.model import DESTRUCTIVE, Target, Vm
+from .._core.planner.drives import ejects_iso
 from .._core.record.mark import damage_warnings
 
 #: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
@@ -174,7 +175,7 @@ def planning_facets(requests, traits, check=False):
 
 
 def _needs_snapshots(request, traits):
-    deletes_medium = traits.deletes_answer_media and request.config.get("iso") == ""
+    deletes_medium = traits.deletes_answer_media and ejects_iso(request.config)
     return request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None or deletes_medium
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from .._core.errors import PolyvirtError
 from .._core.frozen import replace
 from .._core.model import Step
-from .._core.planner.drives import prepared_iso
+from .._core.planner.drives import SKIP_PROMPT, media_of, prepared_iso
 from .._ports import files
 from . import prepared
 
@@ -33,6 +33,11 @@ class PreparesMedia:
         first, *others = plan.segments
         return replace(plan, segments=((Step(_FETCH, arguments={"medium": iso}, note=note), *first), *others))
 
+    def image_of(self, drive):
+        """Return the path of the image for an entry of ``cdroms``."""
+        path = drive.get("source") or ""
+        return self.without_prompt(path) if path and drive.get(SKIP_PROMPT) else path
+
     def without_prompt(self, iso):
         """Return the path of the prepared ISO image, which is created if it is missing."""
         return prepared.prepare(self.images, iso, self.options.get("timeout") or 0)
@@ -48,7 +53,7 @@ class KeepsImages(PreparesMedia):
     def file_version(self, path, plan):
         """The version of a file, and those of the files below it; an ISO image has none below it."""
         found = files.version(path)
-        if not found or path == plan.after.config.get("iso"):
+        if not found or path in {one for _option, one in media_of(plan.after.config)}:
             return found
         # Few plans read images.
         from .disk_header import files_below

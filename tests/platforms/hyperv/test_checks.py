@@ -42,7 +42,7 @@ def _at(slot):
         (_at("SCSI 1:0"), ("web: disks.SCSI 1:0", "a new VM has no SCSI controller 1")),
         ({**BIOS, **_at("SCSI 3:63")}, ("web: disks.SCSI 3:63", "no SCSI controller 3")),
         ({**BIOS, **_at("IDE 1:0")}, ("web: disks.IDE 1:0", "DVD drive of each VM with firmware: bios")),
-        ({**ISO, **_at("SCSI 0:63")}, ("web: disks.SCSI 0:63", "DVD drive of iso")),
+        ({**ISO, **_at("SCSI 0:63")}, ("web: iso: the slot of its new drive, SCSI 0:63, is used by a disk",)),
     ],
     ids=str,
 )

@@ -85,7 +85,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
-    nnnnn cdroms.add cdroms.remove skip_boot_prompt
+    nnnnn cdroms.add cdroms.remove
     nnnnn disks.serial rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
@@ -106,11 +106,9 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("nnnnn", "max_cpus", None, 4, None),
     ("nllnn", "max_cpus", 4, 2, None, {"max_cpus": 4, "runs_with": {"max_cpus": 2}}),
     ("nnnnn", "max_memory", None, G, None),
-    ("lllnn", "iso", "/a.iso", "/b.iso", None, DRIVES),
-    ("nnnnn", "iso", None, "/b.iso", None, {"iso": None, "cdroms": {}}),
     ("lllnn", "cdroms.source", "/a.iso", "", "sata0", DRIVES),
     ("lnnnn", "cdroms.source", "/a.iso", "", "sata0", {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
-    ("lnnnn", "iso", "/a.iso", "", None, {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
+    ("nnnnn", "cdroms.skip_boot_prompt", None, True, "sata0", DRIVES),
     *(
         (costs, f"disks.{limit}", None, 5, "vda", {"disks": {"vda": {}}, **runs_with})
         for limit in ("iops_limit", "bandwidth_limit")
@@ -136,7 +134,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("llnnn", "disks.remove", {"bus": "scsi"}, None, "sdb"),
 ))  # fmt: skip
 TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """
-    nnnnn cpus memory max_cpus max_memory iso cdroms.add cdroms.remove cdroms.source disks.add disks.remove
+    nnnnn cpus memory max_cpus max_memory cdroms.add cdroms.remove cdroms.source disks.add disks.remove
     nnnnn networks.add networks.remove networks.source networks.mac networks.model devices.add devices.remove
     xxxxx disks.size
 """)  # fmt: skip
@@ -152,15 +150,13 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order
     ppppp display.video_memory
     ppppp serial_log cdroms.remove
-    lllpp cdroms.source skip_boot_prompt
+    lllpp cdroms.source cdroms.skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
     xxxxx disks.directory disks.format disks.source architecture
 """, (
     ("lllll", "autostart", False, True, None),
     ("lpplp", "autostart", True, False, None),
-    ("lllpp", "iso", "", "/a.iso", None),
-    ("ppppp", "iso", None, "/a.iso", None, {"iso": None}),
     ("lllpp", "cdroms.add", None, {"source": ""}, "SATA 1"),
     ("ppppp", "cdroms.add", None, {"source": ""}, "IDE 1"),
     ("ppppp", "cdroms.add", None, {"source": ""}, "VirtIO 0"),
@@ -223,13 +219,10 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lpppp", "efi_storage", "local", "nfs", None, {**EFI, "runs_with": {"firmware": "bios"}}),
     ("lllpl", "tpm_storage", None, "nfs", None),
     ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
-    ("lllpl", "iso", "", "local:iso/a.iso", None, DRIVES),
-    ("lnnpn", "iso", "", "local:iso/a.iso", None, {**DRIVES, "runs_with": {"cdroms": {}}}),
     ("lllpl", "cdroms.source", "", "local:iso/a.iso", "sata0", DRIVES),
     ("lnnpn", "cdroms.source", "", "local:iso/a.iso", "sata0", {**DRIVES, "runs_with": {"cdroms": {}}}),
     ("nnnpn", "cdroms.add", None, {"source": ""}, "scsi3"),
     ("nnnpn", "cdroms.remove", {"source": ""}, None, "scsi3"),
-    ("nnnpn", "iso", None, "local:iso/a.iso", None),
     ("nnnpn", "secure_boot", False, True, None),
     ("xxxxx", "secure_boot", False, True, None, {"firmware": "uefi"}),
     ("lpppp", "template", False, True, None),

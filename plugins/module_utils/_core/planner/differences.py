@@ -12,28 +12,28 @@ from collections.abc import Mapping
 
 from ..errors import Refused, Unsupported
 from ..frozen import replace
-from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
+from ..model import COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
 from ..record.leases import CREATED
 from ..units import human_size, is_size
-from .drives import in_order, normalize_drives, redundant_path
+from .drives import in_order, iso_slot, named, normalize_drives, with_first_as_iso, with_first_drive, with_iso
 
 #: Prefix of the cloud-init options; error messages do not show their values.
 _CLOUD_INIT = "cloud_init."
 
 
-def normalize(vm, config, traits, purge=()):
+def normalize(vm, config, traits, purge=(), taken=()):
     """Return the requested configuration in the platform's terms: slots get names, ``traits.normalize`` maps synonyms.
 
-    NICs that ``purge`` removes are passed to it as None: other settings may need a NIC that remains.
+    NICs that ``purge`` removes are passed to it as None: other settings may need a NIC that remains. ``taken`` are the
+    slots of the disks that the source of a new VM creates.
     """
     normalized = dict(config)
     if "disks" in normalized:
         normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
-    if normalized.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
-        del normalized["iso"]  # Without a drive there is nothing to eject.
+    normalized, slot = with_first_drive(vm, normalized, taken, traits)
     normalized = _with_platform_terms(vm, normalized, traits, purge)
-    return normalize_drives(vm, normalized, purge, traits, config.get("iso") is not None)
+    return normalize_drives(vm, normalized, purge, traits, slot)
 
 
 def _with_platform_terms(vm, config, traits, purge):
@@ -144,7 +144,7 @@ def differences(vm, wanted, purge, traits):
     Raises Refused if a change would lose data or is not possible.
     """
     changes, not_compared = [], []
-    for change in _changes(vm.config, wanted, purge, traits.records):
+    for change in named(vm.config, list(_changes(vm.config, wanted, purge, traits.records))):
         field = _require(vm.name, change.kind, change.path, traits)
         if not field.can_compare(change):
             not_compared.append(change.path)
@@ -256,9 +256,10 @@ def pending(vm):
     """Return the paths that take effect at the next cold start: their values in ``config`` and ``active`` differ."""
     if vm.active is None:
         return []
-    paths = []
-    for name in sorted(set(vm.config) & set(vm.active)):
-        stored, running = vm.config[name], vm.active[name]
+    paths, slot = [], iso_slot(vm.active, vm.config)
+    config, active = with_iso(vm.config, slot), with_iso(vm.active, slot)
+    for name in sorted(set(config) & set(active)):
+        stored, running = config[name], active[name]
         if stored == running:
             continue
         if isinstance(stored or running, Mapping):
@@ -268,8 +269,7 @@ def pending(vm):
             ]
         else:
             paths.append(name)
-    again = redundant_path(vm.active, vm.config)
-    return [path for path in paths if path != again]
+    return paths
 
 
 def check_known(vm, options, traits):
@@ -277,7 +277,8 @@ def check_known(vm, options, traits):
 
     What the platform reports in spite of its state is in ``vm.config``, and can be compared.
     """
-    unread = next((option for option in options if option not in vm.config), None)
+    known = with_first_as_iso(vm.config)
+    unread = next((option for option in options if option not in known), None)
     if unread is not None:
         raise Refused(
             f"{vm.name}: {unread}: its settings are unknown ({_reason(vm)}), so nothing is compared or changed.",

@@ -1,23 +1,29 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Optical drives: ``cdroms`` are all of them by slot, and ``iso`` is the image in the first one. Pure.
+"""Optical drives: settings have all of them by slot in ``cdroms``, and ``iso`` names the image in the first one. Pure.
 
-A platform whose VMs have one drive at most has only ``iso``. Drives of seed ISOs are in neither of the two.
+``normalize`` turns the options of the first drive into its entry of ``cdroms``; results and messages turn it back. A
+platform whose VMs have one drive at most has only ``iso``. Drives of seed ISOs are in neither of the two.
 """
 
 from __future__ import annotations
 
 from ..errors import Refused
+from ..frozen import replace
 from ..model import ABSENT
 from ..pattern import Pattern
+from .simulate import changed_config
 
 ISO, CDROMS = "iso", "cdroms"
 #: True or nothing: an image that was prepared asks for no key.
 SKIP_PROMPT = "skip_boot_prompt"
 #: The seconds after a start in which keys are pressed, as that prompt asks for.
 BOOT_KEYS = "boot_key_seconds"
-MEDIA = frozenset({ISO, CDROMS})
+#: {option of the first drive: the attribute of its entry}
+_OF_FIRST = {ISO: "source", SKIP_PROMPT: SKIP_PROMPT}
+MEDIA = frozenset({CDROMS, *_OF_FIRST})
+_OTHER_SLOT = "Set another slot for the disk, or add the drive at another one with cdroms."
 _NUMBER = Pattern(r"(\d+)")
 
 
@@ -31,91 +37,167 @@ def first_drive(cdroms):
     return next(iter(in_order(cdroms or ())), None)
 
 
-def iso_of(cdroms):
-    """Return the image in the first drive: empty for an empty drive, None without a drive."""
-    first = first_drive(cdroms)
-    return None if first is None else cdroms[first].get("source") or ""
+def drive_with(path, medium):
+    """Return the entry of a drive with the file ``path``, which was prepared from the ISO image ``medium`` or is it."""
+    return {"source": medium, **({} if path == medium else {SKIP_PROMPT: True})}
+
+
+# Names in results and messages ----------------------------------------------------------------------------------------
+
+
+def iso_slot(before, after):
+    """Return the slot of the drive that is called ``iso`` where two configurations are compared, or None.
+
+    It is the first one in both. Of a VM without a drive before, it is the first one after it.
+    """
+    first, now_first = first_drive(before.get(CDROMS)), first_drive(after.get(CDROMS))
+    return now_first if first in (now_first, None) else None
+
+
+def with_iso(config, slot):
+    """Return ``config`` with the drive at ``slot`` as the options that name it; None: it has no such drive."""
+    if CDROMS not in config:
+        return config
+    drives = dict(config[CDROMS] or {})
+    drive = drives.pop(slot, {})
+    return {**config, CDROMS: drives, **{option: drive.get(attribute) for option, attribute in _OF_FIRST.items()}}
+
+
+def with_first_as_iso(config):
+    """Return ``config`` with its first drive as the options that name it."""
+    return with_iso(config, first_drive(config.get(CDROMS)))
+
+
+def named(config, changes):
+    """Return changes of ``config`` with the names that messages have for those of the first drive."""
+    if not any(change.field == CDROMS for change in changes):
+        return changes
+    first = CDROMS, iso_slot(config, changed_config(config, changes))
+    names = {None: ISO, **{attribute: option for option, attribute in _OF_FIRST.items()}}
+    return [replace(one, shown=names[one.attribute]) if (one.field, one.key) == first else one for one in changes]
+
+
+def source_option(vm, slot, wanted):
+    """Return the name of the option that sets the image at ``slot``; ``wanted`` are the requested drives."""
+    first = first_drive(vm.config.get(CDROMS) or wanted)
+    return ISO if slot == first else f"{CDROMS}.{slot}.source"
+
+
+def as_one_option(config):
+    """Return the settings of a VM with either ``iso`` or ``cdroms``: the latter for several drives."""
+    drives, shown = config.get(CDROMS) or {}, with_first_as_iso(config)
+    if len(drives) > 1:
+        shown = {**shown, CDROMS: {slot: {"source": drive.get("source")} for slot, drive in drives.items()}}
+    other = CDROMS if len(drives) < 2 else ISO
+    return {name: value for name, value in shown.items() if name != other}
 
 
 def media_of(config):
     """Yield (option, path) of each image in the optical drives of a configuration."""
-    yield ISO, config.get(ISO)
-    yield from ((f"{CDROMS}.{slot}.source", drive.get("source")) for slot, drive in other_drives(config).items())
+    shown = with_first_as_iso(config)
+    yield ISO, shown.get(ISO)
+    yield from ((f"{CDROMS}.{slot}.source", drive.get("source")) for slot, drive in (shown.get(CDROMS) or {}).items())
 
 
-def other_drives(config):
-    """Return {slot: drive} of the drives that ``iso`` does not stand for in a configuration."""
-    cdroms = config.get(CDROMS) or {}
-    first = first_drive(cdroms) if config.get(ISO) is not None else None
-    return {slot: drive for slot, drive in cdroms.items() if slot != first}
+# The requested drives -------------------------------------------------------------------------------------------------
 
 
-def inserted_image(change):
-    """Return the image that a change inserts, or None."""
-    if change.kind in (ISO, f"{CDROMS}.source"):
-        return change.new
-    return change.new.get("source") if change.kind == f"{CDROMS}.add" else None
+def with_first_drive(vm, config, taken, traits):
+    """Return the requested ``config`` with what it sets of the first drive in ``cdroms``, and the slot of ``iso``.
+
+    Without a drive, it is a new one at a slot that no disk has or gets; ``taken`` are slots of other disks. The slot is
+    None if ``iso`` is not set, and empty if there is no drive to eject from.
+    """
+    asked = {one: config[name] for name, one in _OF_FIRST.items() if name in config and _of_drive(one) in traits.fields}
+    if not asked:
+        return config, None
+    rest = {option: value for option, value in config.items() if _OF_FIRST.get(option) not in asked}
+    slot, wanted = first_drive(vm.config.get(CDROMS)), rest.get(CDROMS) or {}
+    if "source" in asked and slot is None and (asked["source"] or vm.power == ABSENT):
+        slot = _new_slot(vm, config, taken, traits)
+    elif "source" in asked and slot in wanted:
+        raise _one_drive(vm, slot)
+    entry = wanted.get(slot, {})
+    if slot is not None and entry is not None:
+        rest[CDROMS] = {**wanted, slot: {**entry, **asked}}
+    elif asked.get(SKIP_PROMPT):
+        raise _no_image(vm)
+    return rest, (slot or "") if "source" in asked else None
 
 
-def normalize_drives(vm, config, purge, traits, sets_iso):
+def _of_drive(attribute):
+    return f"{CDROMS}.{attribute}"
+
+
+def _new_slot(vm, config, taken, traits):
+    """Return the slot of the drive that ``iso`` adds; None: no empty one. Raises Refused if none is free."""
+    disks = {**{slot: {} for slot in taken}, **(vm.config.get("disks") or {}), **(config.get("disks") or {})}
+    disks = {traits.slot_meant(slot): disk for slot, disk in disks.items()}
+    return traits.drive_slot(vm, {**vm.config, **config, "disks": disks})
+
+
+def normalize_drives(vm, config, purge, traits, slot):
     """Return the requested ``config``; a new drive without a source is empty. Raises Refused for contradictions.
 
-    ``sets_iso``: the task sets ``iso``, which ``config`` does not contain if there is nothing to eject.
+    ``slot`` is that of the drive that ``iso`` sets, or None.
     """
-    config = _with_prompt(vm, config)
     wanted, found = config.get(CDROMS), vm.config.get(CDROMS) or {}
     _check_new_disks(vm, config, CDROMS in purge, traits)
     if wanted is None:
         return config
-    if sets_iso:
-        _check_iso(vm, wanted, found, CDROMS in purge)
-    disks = {slot for slot, disk in (vm.config.get("disks") or {}).items() if config.get("disks", {}).get(slot, disk)}
+    if slot is not None:
+        _check_iso(vm, {name: entry for name, entry in wanted.items() if name != slot}, found, CDROMS in purge)
+    disks, requested = vm.config.get("disks") or {}, config.get("disks") or {}
     taken = dict.fromkeys(vm.reserved, "a drive that no option sets, such as that of the cloud-init seed")
-    taken.update(dict.fromkeys(disks | set(config.get("disks") or ()), "a disk"))
-    for slot, entry in wanted.items():
-        user = taken.get(traits.slot_meant(slot)) if slot not in found and entry is not None else None
-        if user:
-            raise Refused(f"{vm.name}: cdroms.{slot}: the slot is used by {user}.", "Use another slot.")
-    new = {slot: {"source": "", **entry} for slot, entry in wanted.items() if entry is not None and slot not in found}
-    return {**config, CDROMS: {**wanted, **new}}
+    taken.update(dict.fromkeys({*requested, *(one for one in disks if requested.get(one, disks[one]))}, "a disk"))
+    for name, entry in wanted.items():
+        place = traits.slot_meant(name)
+        if name in found or entry is None or place not in taken:
+            continue
+        if name != slot:
+            raise Refused(f"{vm.name}: cdroms.{name}: the slot is used by {taken[place]}.", "Use another slot.")
+        if requested.get(place, entry) is not None:
+            raise Refused(f"{vm.name}: iso: the slot of its new drive, {slot}, is used by {taken[place]}.", _OTHER_SLOT)
+    firmware = {**vm.config, **config}.get("firmware")
+    return {
+        **config,
+        CDROMS: {
+            name: entry if entry is None else _with_prompt(vm, entry, found.get(name), firmware, traits)
+            for name, entry in wanted.items()
+        },
+    }
 
 
-def _with_prompt(vm, config):
-    """Return ``config`` without a request for the prompt if nothing skips it.
+def _with_prompt(vm, entry, present, firmware, traits):
+    """Return the requested ``entry`` of a drive, with ``skip_boot_prompt`` as it will be: another image has a prompt.
 
     Raises Refused if no image can be inserted without its prompt: only UEFI has another program to start.
     """
-    if not config.get(SKIP_PROMPT):
-        return {name: value for name, value in config.items() if name != SKIP_PROMPT or vm.config.get(name)}
-    present = {**vm.config, **config}
-    if not present.get(ISO):
-        raise Refused(f"{vm.name}: skip_boot_prompt: the VM has no ISO image.", "Set iso, or omit skip_boot_prompt.")
-    if present.get("firmware") != "uefi":
+    entry = entry if present else {"source": "", **entry}
+    present = present or {}
+    source = entry.get("source", present.get("source"))
+    if entry.get(SKIP_PROMPT):
+        _check_prompt(vm, source, firmware)
+    keeps = present.get(SKIP_PROMPT) and traits.fields[_of_drive("source")].same(present.get("source"), source)
+    is_skipped = entry.get(SKIP_PROMPT, keeps)
+    entry = {name: value for name, value in entry.items() if name != SKIP_PROMPT}
+    if is_skipped or present.get(SKIP_PROMPT):
+        entry[SKIP_PROMPT] = is_skipped or None
+    return entry
+
+
+def _check_prompt(vm, source, firmware):
+    if not source:
+        raise _no_image(vm)
+    if firmware != "uefi":
         raise Refused(
             f"{vm.name}: skip_boot_prompt: with BIOS, media of Windows do not ask for a key if the disk is empty.",
             "Set firmware: uefi, or omit skip_boot_prompt.",
         )
-    return config
 
 
-def boot_keys_note(vm, arguments):
-    """Return what a start with these arguments also does; raises Refused if there is no prompt to answer."""
-    seconds = arguments.get(BOOT_KEYS)
-    if seconds is None:
-        return ""
-    has_iso = any(path for _option, path in media_of(vm.config))
-    if not has_iso or vm.config.get(SKIP_PROMPT):
-        what = "the image of skip_boot_prompt asks for no key" if has_iso else "the VM has no ISO image"
-        raise Refused(f"{vm.name}: {BOOT_KEYS}: {what}.", f"Set iso without skip_boot_prompt, or omit {BOOT_KEYS}.")
-    return f"a key is pressed each second for {seconds} s, until the VM has written to a disk"
-
-
-def prepared_iso(plan):
-    """Return the image that a plan inserts without its prompt, or None."""
-    changes = [change for step in plan.steps for change in step.changes if change.field in (ISO, SKIP_PROMPT)]
-    is_created = any(step.verb == "create" for step in plan.steps)
-    config = plan.after.config
-    return config.get(ISO) if (changes or is_created) and config.get(SKIP_PROMPT) else None
+def _no_image(vm):
+    return Refused(f"{vm.name}: skip_boot_prompt: the VM has no ISO image.", "Set iso, or omit skip_boot_prompt.")
 
 
 def _check_new_disks(vm, config, is_complete, traits):
@@ -137,90 +219,67 @@ def _check_iso(vm, wanted, found, is_complete):
     if same is None and is_complete:
         same = first or first_drive(wanted)
     if same is not None:
-        raise Refused(
-            f"{vm.name}: cdroms.{same}: iso sets the first optical drive, which is this one.",
-            "Set its image as source of its entry in cdroms, and remove iso.",
-        )
+        raise _one_drive(vm, same)
 
 
-def with_new_drives(vm, config, request, traits):
-    """Return the settings of a new VM with its drives. Those that a task does not list are as ``iso`` says."""
-    if f"{CDROMS}.source" not in traits.fields:
+def _one_drive(vm, slot):
+    return Refused(
+        f"{vm.name}: cdroms.{slot}: iso sets the first optical drive, which is this one.",
+        "Set its image as source of its entry in cdroms, and remove iso.",
+    )
+
+
+def with_new_drives(vm, config, traits):
+    """Return the settings of a new VM with its drives. If the task names none, it is an empty one, or none."""
+    if _of_drive("source") not in traits.fields or config.get(CDROMS) is not None:
         return config
-    cdroms, iso = config.get(CDROMS), request.config.get(ISO)
-    if cdroms is None or (iso is not None and not cdroms):
-        slot = traits.drive_slot(vm, config)
-        return {**config, CDROMS: {slot: {"source": config.get(ISO) or ""}} if slot else {}}
-    if iso is not None:
-        first = first_drive(cdroms)
-        return {**config, CDROMS: {**cdroms, first: {**cdroms[first], "source": iso}}}
-    # Messages name the option that the task sets.
-    return {name: value for name, value in config.items() if name != ISO or CDROMS not in request.config}
+    slot = traits.drive_slot(vm, config)
+    return {**config, CDROMS: {slot: {"source": ""}} if slot else {}}
 
 
-def without_iso(vm, config, request, traits):
-    """Return the settings that a clone gets from the VM before it: each drive is in ``cdroms``, where that exists."""
-    config = with_new_drives(vm, config, request, traits)
-    return {name: value for name, value in config.items() if name != ISO or CDROMS not in config}
+# Plans ----------------------------------------------------------------------------------------------------------------
 
 
-def slot_of_added_drive(vm, config, changes, traits):
-    """Return {} or {"drive_slot": the slot at which a change of ``iso`` adds a drive}."""
-    is_added = any(change.field == ISO for change in changes) and not vm.config.get(CDROMS)
-    slot = traits.drive_slot(vm, config) if is_added and vm.power != ABSENT else None
-    return {"drive_slot": slot} if slot else {}
+def inserted_image(change):
+    """Return the image that a change inserts, or None."""
+    if change.kind in (ISO, _of_drive("source")):
+        return change.new
+    return change.new.get("source") if change.kind == _of_drive("add") else None
+
+
+def boot_keys_note(vm, arguments):
+    """Return what a start with these arguments also does; raises Refused if there is no prompt to answer."""
+    seconds = arguments.get(BOOT_KEYS)
+    if seconds is None:
+        return ""
+    has_iso = any(path for _option, path in media_of(vm.config))
+    if not has_iso or with_first_as_iso(vm.config).get(SKIP_PROMPT):
+        what = "the image of skip_boot_prompt asks for no key" if has_iso else "the VM has no ISO image"
+        raise Refused(f"{vm.name}: {BOOT_KEYS}: {what}.", f"Set iso without skip_boot_prompt, or omit {BOOT_KEYS}.")
+    return f"a key is pressed each second for {seconds} s, until the VM has written to a disk"
+
+
+def prepared_iso(plan):
+    """Return the image that a plan inserts without its prompt, or None."""
+    changed = {change.key for step in plan.steps for change in step.changes if change.field == CDROMS}
+    is_created = any(step.verb == "create" for step in plan.steps)
+    drives = (plan.after.config.get(CDROMS) or {}).items()
+    found = (one["source"] for slot, one in drives if one.get(SKIP_PROMPT) and (is_created or slot in changed))
+    return next(found, None)
+
+
+def ejects_iso(config):
+    """Return whether a requested ``config`` may eject the image in the first drive."""
+    drives = (config.get(CDROMS) or {}).values()
+    return "" in (config.get(ISO), *((drive or {}).get("source") for drive in drives))
 
 
 def deleted_media(vm, changes, traits):
     """Return what a step that deletes an answer medium has: its argument, and what it also does. Else {}."""
-    if not traits.deletes_answer_media or not any(one.kind == ISO and one.new == "" for one in changes):
+    if not traits.deletes_answer_media or not any(one.path == ISO and one.new == "" for one in changes):
         return {}
     from ..record.answer_media import ANSWER_MEDIA, answer_media  # Few tasks need it.
 
     media = answer_media(vm)
     also = tuple(f"The answer medium is deleted: {path}." for path in media)
     return {ANSWER_MEDIA: media, "also": also} if media else {}
-
-
-def with_equal_media(config, before, changes, slot=None):
-    """Return ``config``, to which ``changes`` were applied, so that ``iso`` and ``cdroms`` mean the same.
-
-    ``slot`` is that of a drive that ``iso`` adds.
-    """
-    if CDROMS not in config or not any(change.field in MEDIA for change in changes):
-        return config
-    cdroms = dict(config[CDROMS] or {})
-    for change in changes:
-        first = first_drive(before.get(CDROMS)) or slot
-        if change.field == ISO and first is not None:
-            cdroms[first] = {**cdroms.get(first, {}), "source": change.new}
-    config = {**config, CDROMS: cdroms, ISO: iso_of(cdroms)}
-    is_requested = any(change.field == SKIP_PROMPT or SKIP_PROMPT in change.beside for change in changes)
-    if not is_requested and config[ISO] != before.get(ISO):
-        config.pop(SKIP_PROMPT, None)  # Another image is inserted as it is.
-    return config
-
-
-def with_iso(config):
-    """Return the settings of a new VM with ``iso``, if its drives are known."""
-    return {**config, ISO: iso_of(config[CDROMS])} if CDROMS in config else config
-
-
-def with_linked_fields(fields, config):
-    """Return names of settings; on a platform with ``cdroms``, one of the two changes the other."""
-    return fields | MEDIA if CDROMS in config and fields & MEDIA else fields
-
-
-def redundant_path(before, after):
-    """Return the path that is left out of what differs between two configurations: ``iso``, or that of its drive.
-
-    Without a drive before, and as long as the same drive is the first one, it is ``iso``.
-    """
-    first, now_first = first_drive(before.get(CDROMS)), first_drive(after.get(CDROMS))
-    return f"{CDROMS}.{now_first}" if first in (now_first, None) else ISO
-
-
-def as_one_option(config):
-    """Return the settings of a VM with either ``iso`` or ``cdroms``: the latter for several drives."""
-    other = CDROMS if len(config.get(CDROMS) or ()) < 2 else ISO
-    return {name: value for name, value in config.items() if name != other}

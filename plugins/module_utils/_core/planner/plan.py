@@ -29,7 +29,7 @@ from ..record.mark import image_of
 from ..verbs import POWER_VERBS
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
+from .drives import boot_keys_note, deleted_media
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -46,6 +46,7 @@ from .plan_create import (
     known_settings,
     overlay,
     renaming,
+    slots_of_source,
     uncertain_sources,
     with_implied_disk,
 )
@@ -144,7 +145,8 @@ def _vm_to_create(task):
         return task.vm
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
-    return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
+    reserved = task.source.reserved if task.source is not None else frozenset()
+    return task.vm.having(config=config_of_clone(task.request, task.source, task.traits), reserved=reserved)
 
 
 def _inherited(task):
@@ -157,7 +159,8 @@ def _normalized(task, vm):
         return replace(task, request=replace(task.request, config={}, creation={}))
     if vm.power == UNKNOWN:
         check_known(vm, [*task.request.config, *uncertain_sources(vm, task.request)], task.traits)
-    config = normalize(vm, with_lease_of(vm, task.request), task.traits, task.policy.purge)
+    taken = slots_of_source(task.request, task.traits) if vm.power == ABSENT else ()
+    config = normalize(vm, with_lease_of(vm, task.request), task.traits, task.policy.purge, taken)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 
@@ -355,8 +358,7 @@ def _configure(task, changes):
     also = (*task.traits.side_effects("configure", task.vm, changes), *media.pop("also", ()))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
-    slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
-    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **media}
+    arguments = {**({"forgets_image": True} if is_other else {}), **media}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 
@@ -404,7 +406,7 @@ def _recreate_steps(task, config, changes):
     absent = simulate(vm, [delete])
     check_kept_settings(_vm_to_create(replace(task, vm=absent)), config, task.traits)
     create = create_step(absent, request, task.traits, config, task.source, DESTRUCTIVE)
-    wanted = without_iso(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
+    wanted = overlay(known_settings(config), request.config, task.traits)
     end = ENDS_IN[request.state] or vm.power
     # If the image cannot be downloaded, the VM must still be there.
     before = [*fetch_steps(request), *_power_steps(task, off)]

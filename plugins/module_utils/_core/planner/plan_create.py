@@ -32,8 +32,10 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["source"] = source
         # The final NICs: the cloud-init seed ISO needs their MAC addresses.
         arguments["networks"] = overlay(base, request.config, traits).get("networks")
+        # The drives that the task adds or changes: that of the seed is elsewhere.
+        arguments["drives"] = request.config.get(CDROMS) or {}
     else:
-        verb, config = "create", with_new_drives(vm, initial_config(request, traits, base), request, traits)
+        verb, config = "create", with_new_drives(vm, initial_config(request, traits, base), traits)
     config = {**config, CREATED: request.policy.controller_time}
     return Step(
         verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
@@ -316,12 +318,17 @@ def _initial_disks(given, request, traits):
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # If the task sets disks, even to an empty list, there is no default disk.
     if has_disks and (filled or ("disks" not in request.config and not given)):
-        given = {**{slot: {} for slot in filled or [traits.slot(0)]}, **given}
+        given = {**{slot: {} for slot in slots_of_source(request, traits)}, **given}
     size = traits.defaults.get("disk_size")
     return {
         slot: {**entry, "size": size} if size and _has_no_size(entry) and slot not in filled else entry
         for slot, entry in sorted(given.items())
     }
+
+
+def slots_of_source(request, traits):
+    """Return the slots of the disks that a new VM has even if the task does not list them."""
+    return filled_slots(request, traits) or [traits.slot(0)]
 
 
 def source_creates_disk(request):

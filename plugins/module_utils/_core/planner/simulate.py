@@ -9,7 +9,6 @@ from ..frozen import replace
 from ..model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 from ..record.leases import NEVER_EXPIRES, leased
 from ..record.mark import inputs_of_image
-from .drives import with_equal_media, with_iso, with_linked_fields
 
 
 def simulate(vm, steps):
@@ -42,7 +41,7 @@ def changed_config(config, changes):
 
 
 def _create(vm, step):
-    config, power = with_iso(step.arguments["config"]), step.arguments["power"]
+    config, power = step.arguments["config"], step.arguments["power"]
     image = step.arguments.get("creation", {}).get("image")
     mark = {"id": None, **({"inputs": inputs_of_image(image)} if image else {})}
     return Vm(name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark=mark)
@@ -51,21 +50,18 @@ def _create(vm, step):
 def _configure(vm, step):
     name = next((change.new for change in step.changes if change.field == "name"), vm.name)
     vm, step = vm.having(name=name), replace(step, changes=[one for one in step.changes if one.field != "name"])
-    slot = step.arguments.get("drive_slot")
-    config = with_equal_media(changed_config(vm.config, step.changes), vm.config, step.changes, slot)
+    config = changed_config(vm.config, step.changes)
     if step.arguments.get("forgets_image"):
         vm = vm.having(mark={**vm.mark, "inputs": {}})
     if vm.power not in ON:
         return vm.having(config=config)
     live = [change for change in step.changes if change.cost == LIVE]
     # If the platform does not report the running settings, assume the settings that were stored until now.
-    fields = {change.field for change in step.changes}
-    before = {field: vm.config.get(field) for field in with_linked_fields(fields, vm.config)}
+    before = {change.field: vm.config.get(change.field) for change in step.changes}
     running = {**before, **(vm.active or EMPTY)}
     # For settings that were not set until now, the platform has chosen a value.
     chosen = {name: value for name, value in vm.effective.items() if name in before and running[name] is None}
-    active = with_equal_media(changed_config({**running, **chosen}, live), running, live, slot)
-    return vm.having(config=config, active=active)
+    return vm.having(config=config, active=changed_config({**running, **chosen}, live))
 
 
 def _start(vm, step):

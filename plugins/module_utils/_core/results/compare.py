@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..errors import Refused, Unsupported
+from ..planner.drives import iso_slot, with_iso
 from ..planner.fleet import belongs_to
 from ..planner.plan_snapshot import find_one_snapshot
 from ..record.leases import is_expired
@@ -19,8 +20,8 @@ def points(vm, asked):
 
 def differences(vm, before, after):
     """Return [{path, before, after}] for each setting that differs; a value is None if the setting was not set."""
-    old = flat_config(_settings(vm, before))
-    new = flat_config(vm.config if after is None else _settings(vm, after))
+    configs = _settings(vm, before), vm.config if after is None else _settings(vm, after)
+    old, new = (flat_config(with_iso(config, iso_slot(*configs))) for config in configs)
     return [
         {"path": path, "before": plain(old.get(path)), "after": plain(new.get(path), old.get(path))}
         for path in sorted({*old, *new})

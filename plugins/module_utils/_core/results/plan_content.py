@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from ..frozen import Frozen, fields
 from ..model import ABSENT, Secret, Vm
 from ..planner.contents import files_of_appliance
-from ..planner.drives import MEDIA, inserted_image, media_of
+from ..planner.drives import MEDIA, inserted_image, media_of, with_first_as_iso
 from ..planner.plan_create import find_snapshot
 from ..planner.planned_steps import deleted_files
 from ..record.document_secrets import is_literal_secret
@@ -262,7 +262,7 @@ def lines_of(plan, defaults=None):
     """
     differs = difference(plan) or {"before": {}, "after": {}}
     before, after = differs["before"], differs["after"]
-    known, end = _known(plan, defaults or {}), flat_config(plan.after.config)
+    known, end = _known(plan, defaults or {}), flat_config(with_first_as_iso(plan.after.config))
     paths = [key for key in sorted({*before, *after}) if key in before or key not in known or end[key] != known[key]]
     # A VM that is deleted had these settings, which is no reason to keep it.
     keys = ["state"] if plan.after.power == ABSENT else paths
@@ -279,7 +279,8 @@ def _known(plan, defaults):
     created = [step for step in plan.steps if step.verb in _CREATING]
     found = {}
     for step in created:
-        found.update(flat_config(step.arguments["source"].config if step.verb == _CLONE else defaults))
+        config = step.arguments["source"].config if step.verb == _CLONE else defaults
+        found.update(flat_config(with_first_as_iso(config)))
     return found
 
 

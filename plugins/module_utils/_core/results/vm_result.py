@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ..model import ABSENT, COLLECTIONS, Secret
 from ..options.option import TOGETHER, VM
 from ..planner.differences import pending
-from ..planner.drives import in_order, redundant_path, with_linked_fields
+from ..planner.drives import MEDIA, in_order, iso_slot, with_first_as_iso, with_iso
 from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
 from ..record.mark import UNFINISHED, image_of, name_of_image, recorded_inputs
 from ..units import MIB, human_size, is_size
@@ -22,9 +22,9 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 def describe(vm, platform):
     """Return the VM as in the result of an info module."""
-    config = vm.config
+    config = with_first_as_iso(vm.config)
     cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
-    networks = config.get("networks") or {}
+    networks, drives = config.get("networks") or {}, vm.config.get("cdroms") or {}
     return {
         "name": vm.name,
         "id": vm.id,
@@ -50,7 +50,7 @@ def describe(vm, platform):
             {"slot": slot, **_human_readable(f"disks.{slot}", entry)}
             for slot, entry in sorted((config.get("disks") or {}).items())
         ],
-        "cdroms": [{"slot": slot, **config["cdroms"][slot]} for slot in in_order(config.get("cdroms") or ())],
+        "cdroms": [{"slot": slot, "source": drives[slot].get("source")} for slot in in_order(drives)],
         "networks": [dict(entry) for _position, entry in in_nic_order(networks)],
         "snapshots": describe_snapshots(vm),
         "settings": _settings(config),
@@ -196,7 +196,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
 
 def not_in_force(vm, request):
     """Return the warning about options of the task that take effect at the next start, or None."""
-    asked = with_linked_fields(set(request.config), vm.config)
+    asked = set(request.config) | (MEDIA if MEDIA & set(request.config) else set())
     waiting = [path for path in pending(vm) if path.split(".")[0] in asked]
     if not waiting:
         return None
@@ -293,8 +293,8 @@ def _step(step, done, note):
         "changes": [
             {
                 "path": change.path,
-                "before": plain(_human_readable(change.path, change.old)),
-                "after": plain(_human_readable(change.path, change.new), change.old),
+                "before": plain(_value(change, change.old)),
+                "after": plain(_value(change, change.new), change.old),
                 "cost": change.cost,
             }
             for change in step.changes
@@ -304,6 +304,12 @@ def _step(step, done, note):
         "done": done,
         "note": note or step.note,
     }
+
+
+def _value(change, value):
+    """Return a value of a change as its path names it: that of ``iso`` is the image in a drive that is added."""
+    is_drive = change.shown and isinstance(value, Mapping)
+    return _human_readable(change.path, value.get("source") if is_drive else value)
 
 
 def plain(value, before=None):
@@ -323,16 +329,15 @@ def difference(plan):
     """Return the diff of one VM with only the paths that differ; None if nothing is changed."""
     if not plan.changed:
         return None
-    before, after = flat(plan.before), flat(plan.after)
+    slot = iso_slot(plan.before.config, plan.after.config)
+    before, after = (flat(vm.having(config=with_iso(vm.config, slot))) for vm in (plan.before, plan.after))
     if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
         before["restarted"], after["restarted"] = False, True
     if plan.before.name != plan.after.name:
         before["name"], after["name"] = plan.before.name, plan.after.name
     if plan.after.restored:
         after["restored"] = plan.after.restored
-    again = redundant_path(plan.before.config, plan.after.config)
     keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-    keys = [key for key in keys if key != again and not key.startswith(f"{again}.")]
     return {
         "before_header": plan.before.name,
         "after_header": plan.after.name,

@@ -15,7 +15,7 @@ from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
 from ..model import ABSENT, LIVE, ON, PAUSED, RUNNING, UNKNOWN, Plan, Step
 from ..planner.contents import contents_of
-from ..planner.drives import CDROMS, MEDIA, other_drives
+from ..planner.drives import CDROMS, MEDIA, with_first_as_iso
 from ..planner.plan_create import find_snapshot, known_settings
 from ..planner.planned_steps import added_disks, planned
 from ..planner.simulate import simulate
@@ -254,6 +254,7 @@ class HoldsClaims:
 
 def claims_of_config(config, driver):
     """Return the claims of the settings in ``config``."""
+    config = with_first_as_iso(config)
     return [claim for field, key in _entries(config) for claim in _claims_of_entry(config, field, key, driver)]
 
 
@@ -262,8 +263,6 @@ def _entries(config):
     for field, attributes in _CLAIMING.items():
         if attributes is None:
             yield field, None
-        elif field == CDROMS:
-            yield from ((field, slot) for slot in other_drives(config))
         else:
             yield from ((field, key) for key in config.get(field) or {})
 
@@ -428,7 +427,7 @@ def _with_media(moment, after):
         return after
     remains = moment.before.on and any(change.cost != LIVE for change in changes)
     kept = [claim for claim in after if remains or claim.option.partition(".")[0] not in MEDIA]
-    images = {field: moment.vm.config.get(field) for field in MEDIA}
+    images = {field: one for field, one in moment.vm.config.items() if field in MEDIA}
     return [*kept, *claims_of_config(images, moment.driver)]
 
 
@@ -459,7 +458,7 @@ def _of_backup(moment, after):
 
 
 def _of_other_settings(moment, after):
-    before, restored = moment.before.config, moment.vm.config
+    before, restored = (with_first_as_iso(vm.config) for vm in (moment.before, moment.vm))
     for field, key in sorted({*_entries(before), *_entries(restored)}, key=str):
         if _claiming_part(before, field, key) != _claiming_part(restored, field, key):
             after = [claim for claim in after if claim.option != _option(field, key)]

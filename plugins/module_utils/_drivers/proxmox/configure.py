@@ -39,7 +39,7 @@ def change_settings(driver, vm, changes):
     vm_options = driver.read_options(vm.id)
     _check_same_devices(driver.planned_vms.get(vm.id, vm), vm_options, changes)
     if "node" in by_field:
-        _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
+        _migrate(driver, vm, by_field["node"].new, [one for one in changes if one.kind == "cdroms.source" and one.old])
         vm_options = driver.read_options(vm.id)
     if vm_options.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # The server removes no disk or TPM of a protected VM, so protection is turned off first.
@@ -188,16 +188,17 @@ def _send(driver, vm, vm_options, update):
         driver.tool.warn(f"{vm.name}: {effect}: {error.message}.")
 
 
-def _migrate(driver, vm, target, iso):
-    """Migrate the VM to the node ``target``; ``iso`` is the Change of the option iso, or None.
+def _migrate(driver, vm, target, inserted):
+    """Migrate the VM to the node ``target``; ``inserted`` are the changes that replace ISO images.
 
-    If the ISO image changes, the current one is removed first, because the target may not have its storage.
+    The current images are removed first, because the target may not have their storage.
     """
     vm_options = driver.read_options(vm.id)
     if vm_options.node == target:
         return
-    if iso and iso.old:
-        _write(driver, vm, vm_options, config_update([replace(iso, new="")], vm_options.stored, storage=""))
+    if inserted:
+        ejected = [replace(change, new="") for change in inserted]
+        _write(driver, vm, vm_options, config_update(ejected, vm_options.stored, storage=""))
     if driver.requested_migrations.get(vm.id) == target:
         raise _moved_by_cluster(vm, target)
     running = driver.is_running(vm_options)

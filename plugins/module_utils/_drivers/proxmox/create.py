@@ -41,7 +41,7 @@ from .settings.architecture import options_of_architecture
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.hardware import AUTO
-from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
+from .settings.iso import iso_volume_for, printed_drive
 from .settings.native import DEFAULT_OPTIONS
 from .settings.networks import read_nics
 from .settings.notes import ONLY_IN_MARK
@@ -49,10 +49,10 @@ from .settings.table import Context, config_of, config_update
 
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
 _NOT_SENT_AS_SETTINGS = frozenset(
-    {"node", "pool", "template", "iso", "cdroms", "hotplug", "unused_disks", CREATED, *ONLY_IN_MARK}
+    {"node", "pool", "template", "cdroms", "hotplug", "unused_disks", CREATED, *ONLY_IN_MARK}
 )
-#: Settings of a new VM that are not compared after its creation. The image of ``iso`` is in ``cdroms``, too.
-_NOT_COMPARED = frozenset({"node", "pool", "hotplug", "unused_disks", "iso"})
+#: Settings of a new VM that are not compared after its creation.
+_NOT_COMPARED = frozenset({"node", "pool", "hotplug", "unused_disks"})
 #: Parts of error messages if a VM id is in use.
 _VMID_IN_USE = ("already exists", "File exists")
 #: How many free ids in a row may be taken by others before this is an error.
@@ -200,13 +200,6 @@ def begun_mark(driver, vmid, node, name, arguments):
 
         made[mark.UPLOADS] = uploads_for(driver, vmid, node, name, arguments["creation"])
     return with_settings(made, {name: arguments["config"].get(name) for name in (CREATED, *ONLY_IN_MARK)})
-
-
-def check_slots(driver, config, creation, node):
-    """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options = options_of_new(driver, "", config, creation, node)
-    if config.get("iso") and not config.get("cdroms"):
-        free_iso_slot({**(config.get("disks") or {}), **{key: options.get(key) for key in ("arch", "machine")}})
 
 
 def options_of_new(driver, storage, config, creation, node, media=()):

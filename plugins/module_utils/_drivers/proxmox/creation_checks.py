@@ -16,7 +16,7 @@ from .claims import storages_of
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
 from .cluster import VmOptions
 from .configure import needs_storage
-from .create import check_slots, left_by_task, options_of_new
+from .create import left_by_task, options_of_new
 from .moving import check_pool
 from .privileges import NewVmPrivileges, check_options
 from .resources import check_space
@@ -103,7 +103,6 @@ def _check_new_on_node(driver, label, vm, arguments, node):
         check_is_known(label, node, driver.own_architecture(node))
         # With those of a VM that is created again.
         check_buses(label, config)
-    check_slots(driver, config, creation, node)
     storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     for option, iso in media_of(config):
         check_iso(driver, label, node, iso, option)
@@ -168,7 +167,7 @@ def _clone(driver, label, arguments):
         check_shared_storages(driver, label, node, source, vm_options)
     added = password_option(driver)
     if added and seed_slot(vm_options.stored) is None:
-        added[free_seed_slot(vm_options.stored)] = "cloudinit,media=cdrom"
+        added[free_seed_slot({**arguments["drives"], **vm_options.stored})] = "cloudinit,media=cdrom"
     if len(added) > 1 or (driver.storage and not creation["clone"].get("linked")):
         driver.resources.choose_storage(label, node, "images", driver.storage)
     _check_new_place(driver, label, arguments)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
 from ..._core.options.identity import listed
+from ..._core.planner.drives import first_drive
 from ..._tools import proxmox_values as values
 from .claims import linked_clones, storages_of
 from .privileges import AUDIT, ExistingVmPrivileges
@@ -17,7 +18,7 @@ from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, storage_of, volumes_of
 from .settings.firmware import STATE_STORAGES
 from .settings.hardware import cpus_of
-from .settings.iso import iso_slot, iso_volumes_of
+from .settings.iso import iso_volumes_of, read_cdroms
 from .snapshots import options_in, snapshots_of
 
 #: The first version in which one call moves a VM from pool to pool. In two calls, the first takes the rights that an
@@ -27,10 +28,14 @@ _SHARED = "Move the disk to a shared storage first (disks[].storage)"
 
 
 def check_move(driver, label, before, changes):
-    """Raise Refused for devices, ISO images and disks that cannot be moved to the node that the changes set."""
+    """Raise Refused for devices, ISO images and disks that cannot be moved to the node that the changes set.
+
+    The image of a drive that gets another one in the same task need not move.
+    """
     vm_options, node = before.vm_options, before.node_after(changes)
     if node == before.node:
         return
+    inserted = {change.key for change in changes if change.kind == "cdroms.source"}
     driver.resources.check_node(label, node)
     if before.is_on:
         driver.resources.check_cpus(label, node, cpus_of(vm_options.running))
@@ -42,10 +47,9 @@ def check_move(driver, label, before, changes):
             f"{label}: it cannot move to node '{node}': it uses devices of its node: {', '.join(devices)}.",
             "Remove them first, or use mapped devices.",
         )
-    # An image that the task also changes need not move.
-    slot, changes_iso = iso_slot(vm_options.stored), any(change.kind == "iso" for change in changes)
+    slot = first_drive(read_cdroms(vm_options.stored))
     for key, volume in iso_volumes_of(vm_options.stored).items():
-        if driver.resources.is_local(volume) and not (changes_iso and key == slot):
+        if driver.resources.is_local(volume) and key not in inserted:
             raise Refused(
                 f"{label}: it cannot move to node '{node}': {volume} in {key} is on a storage that is not shared.",
                 'Remove it in the same task: iso: "".' if key == slot else "Remove it from that drive first.",

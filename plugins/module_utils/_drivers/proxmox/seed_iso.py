@@ -39,8 +39,11 @@ def _new_volume(driver, vmid, node, name):
     return f"{storage}:iso/polyvirt-seed-{vmid}-{uuid.uuid4().hex[:8]}.iso"
 
 
-def with_seed(driver, vm_options, name, networks=None):
-    """Upload the seed ISO of a new VM and attach it; returns the VmOptions. ``networks`` are the final NICs."""
+def with_seed(driver, vm_options, name, networks=None, drives=()):
+    """Upload the seed ISO of a new VM and attach it; returns the VmOptions.
+
+    ``networks`` are the final NICs, ``drives`` the slots of optical drives that the VM does not have yet.
+    """
     if not driver.has_documents:
         return vm_options
     vm_options = _recorded(driver, vm_options, name)
@@ -48,7 +51,7 @@ def with_seed(driver, vm_options, name, networks=None):
     if any(values.parse(slot, vm_options.stored[slot])["file"] == volume for slot in own_seed_slots(vm_options.stored)):
         return vm_options
     _upload(driver, vm_options, name, volume, networks)
-    change = _attaching(vm_options.stored, f"{volume},media=cdrom")
+    change = _attaching(vm_options.stored, f"{volume},media=cdrom", drives)
     driver.tool.put(f"{vm_options.path}/config", **change, digest=vm_options.digest)
     return driver.read_options(vm_options.vmid)
 
@@ -83,10 +86,10 @@ def _upload(driver, vm_options, name, volume, networks):
         driver.tool.upload(f"/nodes/{vm_options.node}/storage/{storage}/upload", image, content="iso")
 
 
-def _attaching(options, drive):
+def _attaching(options, drive, drives):
     """The options to set: the drive in the place of another seed, if there is one, and without all other seeds."""
     others = [slot for slot in (seed_slot(options), *own_seed_slots(options)) if slot]
-    slot = others[0] if others else free_seed_slot(options)
+    slot = others[0] if others else free_seed_slot({**dict.fromkeys(drives), **options})
     removed = [key for key in options if values.stem(key) in _REMOVED]
     return {slot: drive, "delete": ",".join([*others[1:], *removed]) or None}
 

@@ -236,17 +236,13 @@ def _wants_ssh(config):
     return config.get("ssh_forward", has_nat)
 
 
-#: Settings that _configure_as leaves out: the image of iso is also in cdroms, and the mark is written last.
-_LATER = ("iso", *IN_MARK)
-
-
 def _configure_as(driver, vm, config):
     """Apply all differences from ``config``; the disk from the image is never removed."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     native_keys = tuple(config.get("native") or ())
     found = vm.having(config=config_of(vbox_vm, native_keys), mark=vbox_vm.mark)
-    wanted = {name: value for name, value in config.items() if value is not None and name not in _LATER}
+    wanted = {name: value for name, value in config.items() if value is not None and name not in IN_MARK}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
     apply_changes(driver, found, changes, vbox_vms, (*_BASE, *(INPUT if is_arm() else ())))

@@ -11,6 +11,7 @@ from functools import partial
 from ..._core.errors import Refused
 from ..._core.model import FAILED, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.pattern import Pattern
+from ..._core.planner.drives import source_option
 from ..._core.units import GIB
 from ..._kit.addresses import address_effects
 from ..._kit.settings import defaults, normalized, supported
@@ -119,11 +120,12 @@ def _normalized(known, version, vm, config):
 
 def _paths(vm, config):
     """{option: path} of the files that a task names, and of the log, which VirtualBox moves without its setting."""
-    found = [("iso", config.get("iso")), ("serial_log", config.get("serial_log", vm.config.get("serial_log")))]
-    for option in ("disks", "cdroms"):
-        entries = (config.get(option) or {}).items()
-        found += [(f"{option}.{slot}.source", (entry or {}).get("source")) for slot, entry in entries]
-    return dict(found)
+    disks, cdroms = config.get("disks") or {}, config.get("cdroms") or {}
+    return {
+        "serial_log": config.get("serial_log", vm.config.get("serial_log")),
+        **{f"disks.{slot}.source": (disk or {}).get("source") for slot, disk in disks.items()},
+        **{source_option(vm, slot, cdroms): (drive or {}).get("source") for slot, drive in cdroms.items()},
+    }
 
 
 def _check_moved(vm, config, folder):

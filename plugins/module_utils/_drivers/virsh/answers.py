@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..._core.errors import CommandFailed
 from ..._core.frozen import Mutable, field
 from ..._core.model import RUNNING, Address, Counters, Vm
-from ..._core.planner.drives import SKIP_PROMPT
 from ..._core.record.mark import is_mark_of, mark_on, marked_settings
 from ..._kit.addresses import ssh_through
 from ..._ports import files
@@ -183,9 +182,6 @@ def _ignore_rewritten_settings(config, active, stored, running):
     if active["secure_boot"] is None and runs_with_stored_firmware(stored, running, config["secure_boot"]):
         active["secure_boot"] = config["secure_boot"]
     align_maxima(config, active, stored, running)
-    for one, other in ((config, active), (active, config)):
-        if SKIP_PROMPT in one:
-            other.setdefault(SKIP_PROMPT, False)
     native = config.get("native", {})
     if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
         active["native"] = {**active["native"], "cpu@mode": "host-model"}

@@ -77,7 +77,7 @@ def _define_clone(driver, name, vm_id, arguments, created):
     definition.set("name", name)
     definition.set("uuid", vm_id)
     remove_seed_drives(definition, (source.mark or {}).get("files", ()))
-    add_seeds(definition, seeds, creation)
+    add_seeds(definition, seeds, creation, arguments["drives"])
     mark = mark_of_new_vm(driver, vm_id, arguments, arguments["config"], disks, seeds)
     definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
     store_new(driver, name, definition)

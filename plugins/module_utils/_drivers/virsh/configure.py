@@ -17,7 +17,7 @@ from ..._kit.addresses import RESERVATIONS, recorded
 from ..._ports import files
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import Following, to_record, update, with_reservations
-from .settings.cdroms import add_drive, remove_drive, remove_seed_drives, set_drive, set_iso
+from .settings.cdroms import add_drive, remove_drive, remove_seed_drives, set_drive
 from .settings.disk_limits import LIMITS, set_limit
 from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_serial
 from .settings.firmware import FIRMWARE, nvram_of
@@ -157,10 +157,10 @@ def _skip(driver, vm, definition, running, change, created):
 #: it must be changed too, else None. Paths of new files are added to ``created``.
 _CHANGES = {
     "autostart": _set_autostart,
-    "iso": set_iso,
     "cdroms.add": add_drive,
     "cdroms.remove": remove_drive,
     "cdroms.source": set_drive,
+    "cdroms.skip_boot_prompt": set_drive,
     "disks.add": add_disk,
     "disks.remove": remove_disk,
     "disks.size": grow_disk,

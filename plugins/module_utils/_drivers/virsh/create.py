@@ -211,7 +211,7 @@ def make_seed(driver, name, vm_id, creation, macs):
 def write_settings(driver, definition, config, disks, seeds, creation):
     for slot, path, image_format, _ours in disks:
         insert_disk(definition, disk_element(slot, path, image_format, config["disks"][slot]))
-    insert_drives(definition, config.get("cdroms") or {})
+    insert_drives(driver, definition, config.get("cdroms") or {})
     add_seeds(definition, seeds, creation)
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))

@@ -9,6 +9,7 @@ from functools import partial
 
 from ..._core.frozen import Frozen, replace
 from ..._core.model import FAILED, LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, Field, Traits
+from ..._core.planner.drives import MEDIA
 from ..._core.units import GIB
 from ..._core.verbs import BACKUP_VERBS, VERBS
 from ..._kit.settings import defaults, normalized, options_of_native, supported
@@ -106,7 +107,7 @@ def _instead(hypervisor, local):
     """{field or power state that this connection does not support: alternative}."""
     return {
         **LIBVIRT.lacks,
-        **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *CDROMS, *SHARES, *_FROM_FILES)), _LOCAL),
+        **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *MEDIA, *SHARES, *_FROM_FILES)), _LOCAL),
         "snapshot.content": _LOCAL,
         "backup": _LOCAL if hypervisor != "TEST" else "This connection only simulates disks.",
         "port_forwards": INSTEAD_OF_FORWARDS,

@@ -198,8 +198,6 @@ PLATFORMS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.platfor
 def test_platform_lacks_what_its_traits_always_reject(case):
     # How a task goes about it, or finds an image, is no setting, which traits could reject.
     policy = {name for name, option in VM.items() if option.role in (POLICY, AT_START)}
-    # Whether it fits the ISO image and the firmware is asked first.
-    policy.add("skip_boot_prompt")
     finding = {f"image.{name}" for name in LOOKED_UP}
     # These become networks, which the traits reject.
     finding.add("appliance.networks.model")

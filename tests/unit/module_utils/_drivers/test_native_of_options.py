@@ -110,7 +110,7 @@ _PROXMOX_KEYS = (
     ("bios", "ovmf", "firmware"),
     ("efidisk0", "local:1", "firmware and secure_boot"),
     ("tpmstate0", "local:1", "tpm"),
-    ("cdrom", "none", "iso"),
+    ("cdrom", "none", "cdroms"),
     ("ciuser", "a", "cloud_init"),
     ("sshkeys", "a", "cloud_init"),
     ("ipconfig0", "ip=dhcp", "cloud_init"),

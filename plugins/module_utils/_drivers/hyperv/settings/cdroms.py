@@ -11,8 +11,8 @@ from __future__ import annotations
 from itertools import islice, zip_longest
 
 from ...._core.errors import Refused
-from ...._core.model import ABSENT, LIVE, POWER_OFF
-from ...._core.planner.drives import SKIP_PROMPT, first_drive, in_order, iso_of
+from ...._core.model import ABSENT, LIVE
+from ...._core.planner.drives import SKIP_PROMPT, drive_with, in_order, source_option
 from ...._kit.settings import Setting
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
@@ -47,18 +47,8 @@ def drives_of(raw):
 
 
 def _read(raw, found):
-    return {slot: {"source": found.medium_of(one.get("Path") or "")} for slot, one in drives_of(raw).items()}
-
-
-def _read_prompt(raw, found):
-    """Return True if the image in the first drive is a prepared one, else None."""
-    path = _first_image(drives_of(raw))
-    return True if path != found.medium_of(path) else None
-
-
-def _first_image(drives):
-    first = first_drive(drives)
-    return "" if first is None else drives[first].get("Path") or ""
+    paths = {slot: one.get("Path") or "" for slot, one in drives_of(raw).items()}
+    return {slot: drive_with(path, found.medium_of(path)) for slot, path in paths.items()}
 
 
 def reserved_slots(raw):
@@ -115,34 +105,17 @@ def _normalized(vm, cdroms, is_bios, _switches):
         if slot in result:
             raise Refused(f"{vm.name}: cdroms: slot {slot} is used twice.", "Use each slot once.")
         if drive and drive.get("source"):
-            drive = {**drive, "source": windows_path(vm, f"cdroms.{slot}.source", drive["source"])}
+            drive = {**drive, "source": windows_path(vm, source_option(vm, slot, cdroms), drive["source"])}
         result[slot] = drive
     return result
 
 
-def _normalized_iso(vm, path, *_known):
-    return windows_path(vm, "iso", path) if path else path
-
-
-def _cost_of_iso(vm, change):
-    # iso None: the VM has no DVD drive. While it runs, a drive can be added only to a SCSI controller.
-    return LIVE if vm.config.get("firmware") != "bios" or vm.config.get("iso") is not None else POWER_OFF
-
-
 CDROMS = {
-    "iso": Setting(
-        _cost_of_iso,
-        least=WHILE_SAVED,
-        same=is_same_path,
-        read=lambda raw, found: iso_of(_read(raw, found)),
-        normalize=_normalized_iso,
-        native=("DvdDrive.Path",),
-    ),
-    SKIP_PROMPT: Setting(LIVE, least=WHILE_SAVED, read=_read_prompt),
     "cdroms": Setting(read=_read, normalize=_normalized),
     "cdroms.add": Setting(cost_of_disk, least=WHILE_SAVED),
     "cdroms.remove": Setting(cost_of_disk, least=WHILE_SAVED),
-    "cdroms.source": Setting(LIVE, least=WHILE_SAVED, same=is_same_path),
+    "cdroms.source": Setting(LIVE, least=WHILE_SAVED, same=is_same_path, native=("DvdDrive.Path",)),
+    f"cdroms.{SKIP_PROMPT}": Setting(LIVE, least=WHILE_SAVED),
 }
 
 
@@ -180,10 +153,7 @@ def _pick(drive):
 def new_drives_calls(driver, config):
     """Return the calls that give a new VM its drives; those of a generation 2 VM are kept as dvd0, dvd1 ..."""
     default, calls = default_drive(config), []
-    drives = {slot: (config.get("cdroms") or {})[slot].get("source") for slot in in_order(config.get("cdroms") or ())}
-    first = first_drive(drives)
-    if config.get(SKIP_PROMPT) and first and drives[first]:
-        drives[first] = driver.without_prompt(drives[first])
+    drives = {slot: driver.image_of(config["cdroms"][slot]) for slot in in_order(config.get("cdroms") or ())}
     # Before another drive is added, the VM has this one only.
     if default and default not in drives:
         calls += remove_calls(None)
@@ -195,28 +165,11 @@ def new_drives_calls(driver, config):
 
 def change_calls(driver, raw, changes):
     """Return the calls that add drives, and that insert and eject images."""
-    drives, calls = drives_of(raw), []
-    sets_iso = any(change.kind == "iso" for change in changes)
-    removed = {change.key for change in changes if change.kind == "cdroms.remove"}
-    for change in changes:
-        if change.kind == "iso":
-            slot = first_drive(drives)
-            is_bios = raw.get("Generation") == 1
-            is_prepared = change.new and change.beside.get(SKIP_PROMPT)
-            path = driver.without_prompt(change.new) if is_prepared else change.new
-            calls += insert_calls(drives[slot], path) if slot else [add_call(first_slot(is_bios), path)]
-        elif change.kind == SKIP_PROMPT and not sets_iso:
-            calls += _prompt_calls(driver, drives, change.new)
-        elif change.kind in ("cdroms.add", "cdroms.source"):
-            path = change.new if change.attribute else change.new.get("source")
-            is_present = change.key in drives and change.key not in removed
-            calls += insert_calls(drives[change.key], path) if is_present else [add_call(change.key, path)]
+    drives, present, calls = drives_of(raw), _read(raw, driver.found), []
+    # Changes of an entry have the whole entry beside them.
+    for change in {change.key: change for change in changes if change.field == "cdroms"}.values():
+        if change.kind != "cdroms.remove":
+            entry = {**change.beside, change.attribute: change.new} if change.attribute else change.new
+            path = driver.image_of({**present.get(change.key, {}), **entry})
+            calls += insert_calls(drives[change.key], path) if change.key in drives else [add_call(change.key, path)]
     return calls
-
-
-def _prompt_calls(driver, drives, is_skipped):
-    """Return the calls that exchange the image in the first drive for the prepared one, or the other way round."""
-    present = _first_image(drives)
-    wanted = driver.found.medium_of(present)
-    wanted = driver.without_prompt(wanted) if is_skipped and wanted else wanted
-    return insert_calls(drives[first_drive(drives)], wanted) if present != wanted else []

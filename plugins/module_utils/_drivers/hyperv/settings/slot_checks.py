@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...._core.errors import Refused
-from .cdroms import default_drive, drives_of, iso_slot, seed_slot
+from .cdroms import default_drive, seed_slot
 from .disks import drive_slot
 
 #: SCSI controllers of a new VM, of both generations.
@@ -56,18 +56,11 @@ def check_slots(name, one, raw, controllers, has_new_seed):
         raise Refused(
             f"{name}: cdroms.{seed_slot(config)}: the slot is used by the DVD drive of cloud_init.", "Use another slot."
         )
-    dvds, added = _dvd_slots(one, config, raw, has_new_seed), _added_slots(one, "disks")
-    for slot in added:
+    dvds = _dvd_slots(one, config, raw, has_new_seed)
+    for slot in _added_slots(one, "disks"):
         drive = dvds.get(slot)
         if drive:
             raise Refused(f"{name}: disks.{slot}: the slot is used by {drive}.", "Use another slot.")
-    removed = {change.key for change in one.changes if change.kind == "disks.remove"}
-    for slot in set(one.vm.config.get("disks") or {}) - removed - set(added):
-        if slot in dvds:
-            raise Refused(
-                f"{name}: iso: the VM has no DVD drive, and a disk has the slot of a new one, {slot}.",
-                "Detach the disk, or add a DVD drive with cdroms.",
-            )
 
 
 def _check_seed_of_clone(name, config):
@@ -92,12 +85,6 @@ def _dvd_slots(one, config, raw, has_new_seed):
         slots = {drive_slot(drive): "a DVD drive" for drive in raw.get("DVDDrives") or ()}
     slots = {slot: user for slot, user in slots.items() if slot not in removed}
     slots.update(dict.fromkeys(_added_slots(one, "cdroms") if not is_new(one) else (), "a DVD drive"))
-    has_drive = bool(config.get("cdroms") if raw is None else drives_of(raw))
-    sets_iso = is_new(one) and config.get("iso") is not None
-    if iso_slot(one.vm, config) in slots and sets_iso and not default_drive(config):
-        slots[iso_slot(one.vm, config)] = "the DVD drive of iso"
-    if not has_drive and any(change.kind == "iso" for change in one.changes):
-        slots[iso_slot(one.vm, config)] = "the DVD drive of iso"
     if has_new_seed:
         slots[seed_slot(config)] = "the DVD drive of cloud_init"
     return slots

@@ -32,15 +32,13 @@ SETTINGS = {
     **CDROMS,
     **NICS,
 }
-#: Settings that are reported even without a value.
-_ALWAYS = ("autostart", "iso")
 
 
 def config_of(found, raw, native_keys=()):
     """Return the settings of a VM, or of a checkpoint as far as Hyper-V reports them."""
     values = {**read_all(SETTINGS, raw, found), **marked_settings(mark_of(raw), raw.get("Id"))}
     native = {"native": {key: read_native(raw, key) for key in native_keys}} if native_keys else {}
-    return {**{name: one for name, one in values.items() if one is not None or name in _ALWAYS}, **native}
+    return {**{name: one for name, one in values.items() if one is not None or name == "autostart"}, **native}
 
 
 def setting_calls(values):

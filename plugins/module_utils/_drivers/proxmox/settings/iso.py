@@ -9,12 +9,12 @@ from ...._core.errors import ApiError, InvalidInput, Refused
 from ...._core.frozen import replace
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
-from ...._core.planner.drives import first_drive, inserted_image, iso_of
+from ...._core.planner.drives import inserted_image, source_option
 from ...._core.sharing.file_checks import missing
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import proxmox_values as values
-from .architecture import drive_slots, drive_slots_of
+from .architecture import drive_slots_of
 from .disks import VOLUME, drives_of, free_slot, size_of_volume
 
 _CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -78,11 +78,6 @@ def check_checksum(text):
         )
 
 
-def iso_slot(options):
-    """The slot of the option iso: the first optical drive that has no seed for cloud-init."""
-    return first_drive(_read_cdroms(options))
-
-
 def _is_seed(drive):
     return values.is_seed(drive) or values.is_seed_iso(drive.get("file", ""))
 
@@ -114,23 +109,11 @@ def _is_lost(driver, node, volume):
         return "does not exist" in error.message
 
 
-def _read_cdroms(options):
+def read_cdroms(options):
     """{slot: drive} of all optical drives without a seed for cloud-init."""
     drives = {slot: drive for slot, drive in drives_of(options).items() if values.is_cdrom(drive)}
     media = {slot: drive.get("file", "none") for slot, drive in drives.items() if not _is_seed(drive)}
     return {slot: {"source": "" if medium == "none" else medium} for slot, medium in media.items()}
-
-
-def _write_iso(update, change):
-    slot = iso_slot(update.current)
-    if slot is None:
-        slot = free_iso_slot({**update.used_slots, **(change.beside.get("disks") or {})})
-    update.to_set[slot] = printed_drive(change.new)
-
-
-def free_iso_slot(used):
-    """The slot for the drive of ``iso``; ``used`` are options. Raises Refused if there is none."""
-    return free_slot(used, drive_slots(used, _ISO_SLOTS), "iso")
 
 
 def printed_drive(volume):
@@ -147,14 +130,17 @@ def _set_drive(update, change):
 
 
 def _remove_drive(update, change):
-    if change.key in _read_cdroms(update.current):
+    if change.key in read_cdroms(update.current):
         update.to_remove.append(change.key)
 
 
 def drive_slot(vm, config):
-    """The slot of the drive that ``iso`` adds, or None: each of them is used."""
+    """The slot of the drive that ``iso`` adds, or None. One call cannot remove a disk and fill its slot."""
     used = {*(config.get("disks") or ()), *(config.get("cdroms") or ()), *vm.reserved}
-    return next((slot for slot in drive_slots_of({**vm.config, **config}, _ISO_SLOTS) if slot not in used), None)
+    slots = drive_slots_of({**vm.config, **config}, _ISO_SLOTS)
+    if config.get("iso"):
+        return free_slot(used, slots, f"{vm.name}: iso")
+    return next((slot for slot in slots if slot not in used), None)
 
 
 def _is_same(found, requested):
@@ -178,17 +164,13 @@ def _checked_drives(vm, cdroms, known):
             raise Refused(
                 f"{vm.name}: cdroms: '{slot}' is not a valid slot of an optical drive.", f"Slots are {buses}."
             )
-        _checked(vm, (drive or {}).get("source"), known, f"cdroms.{slot}.source")
+        iso = (drive or {}).get("source")
+        if iso and not (iso.startswith("/") or VOLUME.fullmatch(iso) or _URL.fullmatch(iso)):
+            raise Refused(
+                f"{vm.name}: {source_option(vm, slot, cdroms)} '{iso}' is neither a volume nor a file.",
+                "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
+            )
     return cdroms
-
-
-def _checked(vm, iso, known, option="iso"):
-    if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _URL.fullmatch(iso):
-        return iso
-    raise Refused(
-        f"{vm.name}: {option} '{iso}' is neither a volume nor a file.",
-        "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
-    )
 
 
 def iso_name(iso):
@@ -214,31 +196,15 @@ def check_iso(driver, label, node, iso, option="iso"):
         driver.permissions.check_upload(label, storage, None if iso.startswith("/") else node)
 
 
-def _cost_of_iso(vm, change):
-    """An ISO image is changed at once, but a new optical drive exists only after the next start."""
-    return _cost_in(vm, first_drive(vm.config.get("cdroms")))
-
-
 def _cost_of_source(vm, change):
-    return _cost_in(vm, change.key)
-
-
-def _cost_in(vm, slot):
+    """An ISO image is changed at once, but a new optical drive exists only after the next start."""
     config = vm.config if vm.active is None else vm.active
-    return LIVE if slot in (config.get("cdroms") or ()) else NEXT_BOOT
+    return LIVE if change.key in (config.get("cdroms") or ()) else NEXT_BOOT
 
 
 ISO = {
-    "iso": Setting(
-        cost=_cost_of_iso,
-        same=_is_same,
-        read=lambda options: iso_of(_read_cdroms(options)),
-        normalize=_checked,
-        write=_write_iso,
-        native=("cdrom",),
-    ),
-    "cdroms": Setting(read=_read_cdroms, normalize=_checked_drives),
+    "cdroms": Setting(read=read_cdroms, normalize=_checked_drives),
     "cdroms.add": Setting(cost=NEXT_BOOT, write=_add_drive),
     "cdroms.remove": Setting(cost=NEXT_BOOT, write=_remove_drive),
-    "cdroms.source": Setting(cost=_cost_of_source, same=_is_same, write=_set_drive),
+    "cdroms.source": Setting(cost=_cost_of_source, same=_is_same, write=_set_drive, native=("cdrom",)),
 }

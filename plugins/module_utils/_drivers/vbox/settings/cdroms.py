@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...._core.errors import Refused, Stale
 from ...._core.model import PAUSED, POWER_OFF, RUNNING
-from ...._core.planner.drives import SKIP_PROMPT, first_drive, iso_of
+from ...._core.planner.drives import SKIP_PROMPT, drive_with
 from ...._kit.settings import Setting
 from ...._media.prepared import medium_of
 from ..vbox_vm import bus_for, name_of_slot, parse_slot, slot_name
@@ -30,23 +30,8 @@ _EMPTY = "emptydrive"
 
 def read_cdroms(vbox_vm):
     """{slot: drive} of all optical drives without a cloud-init seed."""
-    return {slot: {"source": medium_of(_inserted(one))} for slot, one in vbox_vm.cdroms.items()}
-
-
-def _inserted(slot):
-    return "" if slot.medium == _EMPTY else slot.medium
-
-
-def _first_inserted(vbox_vm):
-    """The path of the image in the first drive, empty if there is none."""
-    first = first_drive(vbox_vm.cdroms)
-    return "" if first is None else _inserted(vbox_vm.cdroms[first])
-
-
-def read_prompt(vbox_vm):
-    """The setting that a prepared image in the first drive is, or none."""
-    path = _first_inserted(vbox_vm)
-    return {SKIP_PROMPT: True} if path != medium_of(path) else {}
+    paths = {slot: "" if one.medium == _EMPTY else one.medium for slot, one in vbox_vm.cdroms.items()}
+    return {slot: drive_with(path, medium_of(path)) for slot, path in paths.items()}
 
 
 def reserved_slots(vbox_vm):
@@ -78,10 +63,11 @@ def _normalized(vm, cdroms, known):
 
 def drive_slot(known, vm, config):
     """The slot of the drive that ``iso`` adds. Raises Refused if there is none for an image."""
-    used = {*(config.get("disks") or ()), *(config.get("cdroms") or ()), *vm.reserved}
+    disks = {slot for slot, disk in (config.get("disks") or {}).items() if disk is not None}
+    used = {*disks, *(config.get("cdroms") or ()), *vm.reserved}
     slot = next((slot for slot in slots_of_drives(known.controllers.get(vm.id, {})) if slot not in used), None)
     if slot is None and config.get("iso"):
-        raise no_free_slot(vm.name, "iso")
+        raise _no_free_slot(vm.name, "iso")
     return slot
 
 
@@ -94,33 +80,14 @@ def slots_of_drives(controllers):
     return [slot_name(controller, *place) for place in _SLOTS]
 
 
-def no_free_slot(name, option):
-    controller = controller_of_disks() if is_arm() else _CONTROLLER
-    return Refused(
-        f"{name}: {option}: no slot is free for an optical drive on the {controller} controller.",
-        "Detach a disk or an optical drive from that controller.",
-    )
-
-
 # Costs --------------------------------------------------------------------------------------------------------------
 
 
-def _cost_of_iso(vm, change):
-    # None: it has no drive, and drives cannot be added to the IDE controller of a running VM.
-    return POWER_OFF if vm.config.get("iso") is None else while_on(vm, change)
-
-
 CDROMS = {
-    "iso": Setting(
-        cost=_cost_of_iso,
-        read=lambda vbox_vm: iso_of(read_cdroms(vbox_vm)),
-        normalize=lambda vm, path, known: plain_path(path),
-    ),
-    SKIP_PROMPT: Setting(cost=while_on),
     "cdroms": Setting(read=read_cdroms, normalize=_normalized),
     "cdroms.add": Setting(cost_with=cost_of_adding),
     "cdroms.remove": Setting(cost=POWER_OFF),
-    "cdroms.source": Setting(cost=while_on),
+    **dict.fromkeys(("cdroms.source", f"cdroms.{SKIP_PROMPT}"), Setting(cost=while_on)),
 }
 
 
@@ -129,17 +96,12 @@ CDROMS = {
 
 def change_drives(driver, uuid, changes):
     """Add drives, and insert or eject images; removals are done before, so that their slots are free."""
-    for change in changes:
+    # Changes of an entry have the whole entry beside them.
+    for change in {change.key: change for change in changes if change.field == "cdroms"}.values():
         if change.kind == "cdroms.add":
-            add_drive(driver, driver.vbox_vm(uuid), change.key, change.new.get("source"))
-        elif change.kind == "cdroms.source":
-            _insert(driver, uuid, parse_slot(change.key), change.new)
-        elif change.kind == "iso":
-            is_prepared = change.new and change.beside.get(SKIP_PROMPT)
-            _set_iso(driver, driver.vbox_vm(uuid), driver.without_prompt(change.new) if is_prepared else change.new)
-    for change in changes:
-        if change.kind == SKIP_PROMPT:
-            _set_prompt(driver, driver.vbox_vm(uuid), change.new)
+            add_drive(driver, driver.vbox_vm(uuid), change.key, driver.image_of(change.new))
+        elif change.attribute:
+            _change_image(driver, uuid, change)
 
 
 def add_drive(driver, vbox_vm, slot, path):
@@ -161,43 +123,38 @@ def _insert(driver, uuid, place, path):
     attach(driver, uuid, place, "dvddrive", path or _EMPTY)
 
 
-def _set_iso(driver, vbox_vm, path):
-    slot = next(iter(vbox_vm.cdroms), None)
-    if slot is None:
-        add_drive(driver, vbox_vm, _free_slot(vbox_vm, "iso"), path)
-    else:
-        _insert(driver, vbox_vm.uuid, parse_slot(slot), path)
-
-
-def _set_prompt(driver, vbox_vm, is_skipped):
-    """Exchange the image in the first drive for the prepared one, or the other way round."""
-    present = _first_inserted(vbox_vm)
-    wanted = driver.without_prompt(medium_of(present)) if is_skipped else medium_of(present)
-    if present and present != wanted:
-        _set_iso(driver, vbox_vm, wanted)
+def _change_image(driver, uuid, change):
+    """Insert the image of a drive, or exchange it for the prepared one, or the other way round."""
+    entry = {**change.beside, change.attribute: change.new}
+    present = {} if "source" in entry else read_cdroms(driver.vbox_vm(uuid)).get(change.key, {})
+    _insert(driver, uuid, parse_slot(change.key), driver.image_of({**present, **entry}))
 
 
 def attach_seed(driver, vbox_vm, path):
     """Attach the seed to a separate drive in the last free slot: the first ones are for ``iso``."""
     if not any(slot.medium == path for slot in vbox_vm.drives):
-        add_drive(driver, vbox_vm, _free_slot(vbox_vm, "cloud_init", is_last=True), path)
-
-
-def _free_slot(vbox_vm, option, is_last=False):
-    used = {name_of_slot(slot) for slot in vbox_vm.machine.slots if slot.medium != "none"}
-    free = [slot for slot in slots_of_drives(vbox_vm.controllers) if slot not in used]
-    if not free:
-        raise no_free_slot(vbox_vm.values["name"], option)
-    return free[-1 if is_last else 0]
+        used = {name_of_slot(slot) for slot in vbox_vm.machine.slots if slot.medium != "none"}
+        add_drive(driver, vbox_vm, _slot_of_seed(vbox_vm.values["name"], vbox_vm.controllers, used), path)
 
 
 def seed_slot(name, controllers, config):
     """The slot in which ``attach_seed`` will attach the seed of a VM with these settings, or raises Refused."""
-    used = {*(config.get("disks") or ()), *(config.get("cdroms") or ())}
+    return _slot_of_seed(name, controllers, {*(config.get("disks") or ()), *(config.get("cdroms") or ())})
+
+
+def _slot_of_seed(name, controllers, used):
     free = [slot for slot in slots_of_drives(controllers) if slot not in used]
     if not free:
-        raise no_free_slot(name, "cloud_init")
+        raise _no_free_slot(name, "cloud_init")
     return free[-1]
+
+
+def _no_free_slot(name, option):
+    controller = controller_of_disks() if is_arm() else _CONTROLLER
+    return Refused(
+        f"{name}: {option}: no slot is free for an optical drive on the {controller} controller.",
+        "Detach a disk or an optical drive from that controller.",
+    )
 
 
 def remove_drive(driver, vbox_vm, slot):

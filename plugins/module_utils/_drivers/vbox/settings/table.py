@@ -9,7 +9,7 @@ from ...._core.model import LIVE
 from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
 from .architecture import ARCHITECTURE
-from .cdroms import CDROMS, read_prompt
+from .cdroms import CDROMS
 from .hardware import HARDWARE, SECURE_BOOT
 from .media import MEDIA
 from .native import NATIVE, bare_key, described_native, read_native
@@ -41,7 +41,6 @@ def config_of(vbox_vm, native_keys=()):
     mark = vbox_vm.mark if vbox_vm.has_own_mark else {}
     return {
         **read_all(SETTINGS, vbox_vm),
-        **read_prompt(vbox_vm),
         **marked_settings(mark, vbox_vm.uuid),
         **({"native": described_native(vbox_vm)} if native_keys is None else {}),
         **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),

@@ -10,10 +10,9 @@ import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
 from ...._core.errors import Refused
-from ...._core.frozen import replace
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
-from ...._core.planner.drives import SKIP_PROMPT, first_drive
+from ...._core.planner.drives import SKIP_PROMPT, drive_with, first_drive
 from ...._kit.settings import Setting
 from ...._media.prepared import medium_of
 from ...._tools.domain_xml import file_of, source_of, target_of
@@ -95,39 +94,23 @@ def _is_running_with(vm, slot):
     return slot in (config.get("cdroms") or ())
 
 
-def _cost_of_iso(vm, change):
-    # Drives cannot be added to a running VM.
-    return LIVE if _is_running_with(vm, first_drive(vm.config.get("cdroms"))) else NEXT_BOOT
-
-
 def _cost_of_source(vm, change):
+    # Drives cannot be added to a running VM.
     return LIVE if _is_running_with(vm, change.key) else NEXT_BOOT
 
 
-def _with_file(driver, definition, change):
-    """The change with (path, format) of the image that is as requested.
-
-    In check mode (no driver), it may not exist yet, so the drive keeps the one that it has.
-    """
-    drive = iso_drive(definition, seed_files(definition.mark))
-    path = "" if drive is None else source_of(drive)
-    if driver is None or not path:
-        return replace(change, new=(path, _RAW if drive is None else _type_of(drive)))
-    iso = _medium_in(drive)
-    return replace(change, new=(driver.without_prompt(iso), _LAYER) if change.new else (iso, _RAW))
-
-
-def _write_first(definition, change):
-    _set_source(iso_drive(definition, seed_files(definition.mark)), *change.new)
+def _cost_of_prompt(vm, change):
+    # The running VM gets another image, but not the same one in another file.
+    present = vm.config["cdroms"][change.key]["source"]
+    return NEXT_BOOT if change.beside.get("source", present) == present else _cost_of_source(vm, change)
 
 
 CDROMS = {
-    "iso": Setting(cost=_cost_of_iso),
-    SKIP_PROMPT: Setting(cost=NEXT_BOOT, write=_write_first, on_host=_with_file),
     "cdroms": Setting(normalize=_normalized),
     "cdroms.add": Setting(cost=NEXT_BOOT),
     "cdroms.remove": Setting(cost=NEXT_BOOT),
     "cdroms.source": Setting(cost=_cost_of_source),
+    f"cdroms.{SKIP_PROMPT}": Setting(cost=_cost_of_prompt),
 }
 
 
@@ -162,21 +145,10 @@ def drives_of(definition, own_files):
     return {slot_of(drive): drive for drive in drives if not file_of(drive) or file_of(drive) not in own_files}
 
 
-def iso_drive(definition, own_files):
-    """The drive of the option ``iso``, or None."""
-    drives = drives_of(definition, own_files)
-    return drives.get(first_drive(drives))
-
-
 def read_cdroms(definition, own_files):
     """{slot: drive}; the source of an empty drive is an empty string."""
-    return {slot: {"source": _medium_in(drive)} for slot, drive in drives_of(definition, own_files).items()}
-
-
-def read_prompt(definition, own_files):
-    """The setting that a prepared image in the first drive is, or none."""
-    drive = iso_drive(definition, own_files)
-    return {SKIP_PROMPT: True} if drive is not None and source_of(drive) != _medium_in(drive) else {}
+    drives = drives_of(definition, own_files).items()
+    return {slot: drive_with(source_of(drive), _medium_in(drive)) for slot, drive in drives}
 
 
 def _medium_in(drive):
@@ -194,7 +166,8 @@ def reserved_targets(definition, own_files):
 def option_of(definition, drive):
     """The option that sets an optical drive: iso, cdroms.SLOT, or cloud_init."""
     own_files = seed_files(definition.mark)
-    if drive is iso_drive(definition, own_files):
+    drives = drives_of(definition, own_files)
+    if drive is drives.get(first_drive(drives)):
         return "iso"
     return "cloud_init" if file_of(drive) in own_files else f"cdroms.{slot_of(drive)}"
 
@@ -202,9 +175,9 @@ def option_of(definition, drive):
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def drive_element(target, bus, path):
+def drive_element(target, bus, path, image_format=_RAW):
     drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
-    ET.SubElement(drive, "driver", {"name": "qemu", "type": _RAW})
+    ET.SubElement(drive, "driver", {"name": "qemu", "type": image_format})
     if path:
         ET.SubElement(drive, "source", {"file": path})
     ET.SubElement(drive, "target", {"dev": target, "bus": bus})
@@ -212,20 +185,29 @@ def drive_element(target, bus, path):
     return drive
 
 
-def insert_drives(definition, cdroms):
+def insert_drives(driver, definition, cdroms):
     """Add drives to a definition."""
     for slot, entry in cdroms.items():
-        definition.devices.append(drive_element(*target_and_bus(slot), entry.get("source")))
+        definition.devices.append(drive_element(*target_and_bus(slot), *_image(driver, entry)))
 
 
-def add_seeds(definition, paths, creation):
+def _image(driver, entry, present=""):
+    """(path, format) of the image that a drive gets. In check mode (no driver), a prepared one may not exist yet."""
+    medium = entry.get("source", present)
+    is_prepared = driver is not None and medium and entry.get(SKIP_PROMPT)
+    return (driver.without_prompt(medium), _LAYER) if is_prepared else (medium, _RAW)
+
+
+def add_seeds(definition, paths, creation, drives=()):
     """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA.
 
     Windows Setup has none for virtio-scsi, so an answer file is on a drive of the bus that ``iso`` uses.
+    ``drives`` are the slots of drives that the VM does not have yet.
     """
     has_answers = bool((creation.get("cloud_init") or {}).get("answer_file"))
     for path in paths:
-        slot = _free_slot(_targets(definition), row_in(definition))
+        taken = {target_of(disk) for disk in definition.devices_named("disk")} | {*map(slot_name_of, drives)}
+        slot = _free_slot(taken, row_in(definition))
         place = target_and_bus(slot) if has_answers else (slot_name_of(slot), "scsi")
         definition.devices.append(drive_element(*place, path))
 
@@ -237,34 +219,17 @@ def remove_seed_drives(definition, own_files):
             definition.devices.remove(drive)
 
 
-def _targets(definition):
-    return {target_of(disk) for disk in definition.devices_named("disk")}
-
-
-def set_iso(driver, vm, definition, running, change, created):
-    """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
-    is_prepared = driver is not None and change.new and change.beside.get(SKIP_PROMPT)
-    path, image_format = (driver.without_prompt(change.new), _LAYER) if is_prepared else (change.new, _RAW)
-    slot = first_drive(drives_of(definition, seed_files(vm.mark)))
-    if slot is None:
-        taken = {*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())}
-        slot = _free_slot(taken, row_in(definition))
-        insert_drives(definition, {slot: {"source": path}})
-        _set_source(definition.drives("cdrom")[-1], path, image_format)
-        return
-    _set_image(driver, vm, definition, running, slot, path, image_format)
-
-
 def set_drive(driver, vm, definition, running, change, created):
-    _set_image(driver, vm, definition, running, change.key, change.new)
-
-
-def _set_image(driver, vm, definition, running, slot, path, image_format=_RAW):
+    """Insert the image that the drive has after all changes of its entry; the first one of them does it."""
     own_files = seed_files(vm.mark)
-    present = drives_of(running, own_files).get(slot) if running is not None else None
+    drive = drives_of(definition, own_files)[change.key]
+    image = _image(driver, {**change.beside, change.attribute: change.new}, _medium_in(drive))
+    if image == (source_of(drive), _type_of(drive)):
+        return
+    present = drives_of(running, own_files).get(change.key) if running is not None else None
     if present is not None:
-        _change_media(driver, vm, present, path, image_format)
-    _set_source(drives_of(definition, own_files)[slot], path, image_format)
+        _change_media(driver, vm, present, *image)
+    _set_source(drive, *image)
 
 
 def _set_source(drive, path, image_format):
@@ -301,7 +266,7 @@ def _change_media(driver, vm, drive, path, image_format):
 
 
 def add_drive(driver, vm, definition, running, change, created):
-    insert_drives(definition, {change.key: change.new})
+    insert_drives(driver, definition, {change.key: change.new})
 
 
 def remove_drive(driver, vm, definition, running, change, created):

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from ...._core.frozen import replace
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
-from ...._core.planner.drives import iso_of
 from ...._core.record.mark import IN_MARK
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
 from .architecture import ARCHITECTURE
-from .cdroms import CDROMS, read_cdroms, read_prompt
+from .cdroms import CDROMS, read_cdroms
 from .devices import DEVICES
 from .disks import DISKS, read_disks
 from .display import DISPLAY
@@ -66,13 +65,11 @@ SETTINGS = {
 def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
     """The settings in a definition.
 
-    ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``iso`` does not report. If
+    ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``cdroms`` does not have. If
     ``native_keys`` is None, native has the values that a new VM does not have.
     """
-    cdroms = read_cdroms(definition, own_files)
     disks = read_disks(definition, sizes)
-    config = {**read_all(SETTINGS, definition), "disks": disks, "cdroms": cdroms, "iso": iso_of(cdroms)}
-    config.update(read_prompt(definition, own_files))
+    config = {**read_all(SETTINGS, definition), "disks": disks, "cdroms": read_cdroms(definition, own_files)}
     if native_keys is None:
         config["native"] = described_native(definition)
     elif native_keys:

@@ -19,15 +19,16 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.drives
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, difference
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import entry as result_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import HoldsClaims, claims_of_plan
 
 from unit.tables.rows import absent, ask, found
 
 FIELDS = {
-    **dict.fromkeys(("iso", "cdroms.source"), Field(cost=LIVE)),
+    "cdroms.source": Field(cost=LIVE),
     **dict.fromkeys(("cdroms.add", "cdroms.remove", "disks.add", "disks.remove"), Field(cost=NEXT_BOOT)),
     **dict.fromkeys(("cpus", "disks.size", "disks.source", "firmware"), Field(cost=LIVE)),
-    "skip_boot_prompt": Field(cost=NEXT_BOOT),
+    "cdroms.skip_boot_prompt": Field(cost=NEXT_BOOT),
 }
 
 
@@ -45,8 +46,7 @@ TWO = {**ONE, "b10": {"source": ""}}
 
 
 def vm(drives, power="stopped", **more):
-    first = next(iter(drives.values()), {"source": None})["source"]
-    return found(power, cdroms=drives, iso=first, disks={"a0": {"source": "/d"}}, **more)
+    return found(power, cdroms=drives, disks={"a0": {"source": "/d"}}, **more)
 
 
 def planned(before, **options):
@@ -76,7 +76,7 @@ def entry(slot, source=None, **more):
 @pytest.mark.parametrize("power", ["stopped", "running"])
 def test_both_options_mean_the_same_after_a_change(power, drives, options, after, iso):
     result = planned(vm(drives, power), **options)
-    assert (result.after.config["cdroms"], result.after.config["iso"]) == (after, iso)
+    assert (result.after.config["cdroms"], describe(result.after, "toy")["iso"]) == (after, iso)
     assert not planned(result.after.having(id="i"), **options).changed
     assert result.changed
 
@@ -167,6 +167,58 @@ def test_image_of_the_first_drive_is_one_difference(options):
     assert (difference(result)["before"], difference(result)["after"]) == ({"iso": "/one.iso"}, {"iso": "/x.iso"})
 
 
+@pytest.mark.parametrize(
+    ("drives", "options", "shown"),
+    [
+        ({}, {"iso": "/x.iso"}, ("iso", None, "/x.iso")),
+        ({}, {"cdroms": [entry("b1", "/x.iso")]}, ("iso", None, "/x.iso")),
+        (ONE, {"iso": ""}, ("iso", "/one.iso", "")),
+        (ONE, {"cdroms": [entry("b1", "")]}, ("iso", "/one.iso", "")),
+        (ONE, {"cdroms": [entry("b2", "/x.iso")]}, ("cdroms.b2", None, {"source": "/x.iso"})),
+        (ONE, {"cdroms": [entry("b0")]}, ("cdroms.b0", None, {"source": ""})),
+        (ONE, {"cdroms": [], "purge": ["cdroms"]}, ("cdroms.b1", {"source": "/one.iso"}, None)),
+    ],
+)
+def test_change_of_the_first_drive_is_called_iso(drives, options, shown):
+    outcome = result_of(vm(drives), "toy", planned(vm(drives), **options))
+    (change,) = outcome["steps"][0]["changes"]
+    assert (change["path"], change["before"], change["after"]) == shown
+
+
+@pytest.mark.parametrize("removed", [{"b0": {"source": "/d"}}, {}])
+def test_drive_of_iso_is_where_no_disk_is_nor_was(removed):
+    before = vm({}).having(config={"cdroms": {}, "disks": {"a0": {"source": "/d"}, **removed}})
+    result = planned(
+        before, iso="/x.iso", disks=[{"slot": "b0", **({"state": "absent"} if removed else {"size": "1G"})}]
+    )
+    assert result.after.config["cdroms"] == {"b1": {"source": "/x.iso"}}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"), [("present", "iso: the slot of its new drive, b0, is used by a disk"), ("absent", "")]
+)
+def test_platform_with_one_slot_for_the_first_drive(state, message):
+    traits = replace(TRAITS, drive_slot=lambda vm, config: "b0")
+    before = vm({}).having(config={"cdroms": {}, "disks": {"b0": {"source": "/d"}}})
+    result = plan(before, ask(iso="/x.iso", disks=[{"slot": "b0", "state": state}]), traits)
+    assert message in str(result.refusal)
+    assert message or list(result.after.config["cdroms"]) == ["b0"]
+
+
+@pytest.mark.parametrize(("known", "is_refused"), [({"cdroms": ONE}, False), ({}, True)])
+def test_image_in_a_vm_of_unknown_state_is_compared_if_its_drives_are_known(known, is_refused):
+    before = vm(ONE, "unknown", reason="the host does not answer").having(config=known)
+    result = plan(before, ask(iso="/one.iso"), TRAITS)
+    assert (result.changed, "web: iso: its settings are unknown" in str(result.refusal)) == (False, is_refused)
+
+
+def test_drive_of_a_clone_is_not_where_its_source_has_a_seed():
+    source = vm({}, name="source", id="1", reserved=frozenset({"b0"}))
+    result = plan(absent(), ask(clone={"source": "source"}, iso="/x.iso"), CLONING, source=source)
+    assert result.after.config["cdroms"] == {"b1": {"source": "/x.iso"}}
+    assert result.steps[0].arguments["drives"] == {"b1": {"source": "/x.iso"}}
+
+
 class _Claims(HoldsClaims):
     place = None
 
@@ -203,32 +255,38 @@ def test_several_drives_are_described_as_cdroms(drives, named):
         assert "cdroms" in task["purge"]
 
 
+PREPARED = {"b1": {"source": "/one.iso", "skip_boot_prompt": True}}
+
+
 @pytest.mark.parametrize(
     ("before", "options", "after"),
     [
-        ({}, {"skip_boot_prompt": True}, True),
-        ({}, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
-        ({"skip_boot_prompt": True}, {"skip_boot_prompt": False}, False),
-        ({"skip_boot_prompt": True}, {"iso": "/x.iso"}, None),
-        ({"skip_boot_prompt": True}, {"iso": ""}, None),
-        ({"skip_boot_prompt": True}, {"cdroms": [entry("b1", "/x.iso")]}, None),
-        ({"skip_boot_prompt": True}, {"cdroms": [entry("b5", "/x.iso")]}, True),
-        ({"skip_boot_prompt": True}, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
+        (ONE, {"skip_boot_prompt": True}, True),
+        (ONE, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
+        (PREPARED, {"skip_boot_prompt": False}, None),
+        (PREPARED, {"iso": "/x.iso"}, None),
+        (PREPARED, {"iso": ""}, None),
+        (PREPARED, {"cdroms": [entry("b1", "/x.iso")]}, None),
+        (PREPARED, {"cdroms": [entry("b5", "/x.iso")]}, True),
+        (PREPARED, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
+        (PREPARED, {"cdroms": [entry("b1", "/x.iso")], "skip_boot_prompt": True}, True),
     ],
 )
 def test_prompt_is_that_of_the_image_in_the_first_drive(before, options, after):
     """An image is inserted as it is, unless the task says otherwise."""
-    result = planned(vm(ONE, firmware="uefi", **before), **options)
-    assert result.after.config.get("skip_boot_prompt") is after
-    assert prepared_iso(result) == (result.after.config["iso"] if "skip_boot_prompt" in options and after else None)
-    seen = {name: value for name, value in result.after.config.items() if value is not False}
-    assert not planned(result.after.having(id="i", config=seen), **options).changed
+    result = planned(vm(before, firmware="uefi"), **options)
+    shown = describe(result.after, "toy")
+    assert shown["settings"].get("skip_boot_prompt") is after
+    assert prepared_iso(result) == (shown["iso"] if "skip_boot_prompt" in options and after else None)
+    assert not planned(result.after.having(id="i"), **options).changed
+    before_and_after = [difference(result)[key].get("skip_boot_prompt") for key in ("before", "after")]
+    was = describe(vm(before), "toy")["settings"].get("skip_boot_prompt")
+    assert before_and_after == ([None, None] if was is after else [was, after])
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_prompt_as_requested_is_no_difference(asked):
-    present = {"skip_boot_prompt": True} if asked else {}
-    result = planned(vm(ONE, firmware="uefi", **present), skip_boot_prompt=asked)
+    result = planned(vm(PREPARED if asked else ONE, firmware="uefi"), skip_boot_prompt=asked)
     assert (result.changed, prepared_iso(result)) == (False, None)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import applied, do, rejected, unchanged
+from unit.module_utils._drivers.proxmox.simulated import applied, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.tasks import done
 
 IDE = ("ide0", "ide1", "ide2", "ide3")
@@ -54,9 +54,19 @@ def test_no_slot_is_free(world, options, what, slots):
     _no_slot(world, what, slots, {**CLONE, **options})
 
 
-def test_seed_of_a_clone_uses_the_last_slot(world):
+@pytest.mark.parametrize("documents", [{}, {"user_data": "#cloud-config\n{}\n"}], ids=["password", "documents"])
+@pytest.mark.parametrize("drives", [ISO, {"cdroms": [{"slot": "ide3", "source": ISO["iso"]}]}], ids=["iso", "cdroms"])
+def test_seed_of_a_clone_is_not_where_the_task_adds_a_drive(world, documents, drives):
     _with_disks(world, ("ide0", "ide1", "ide2", "sata5"))
-    _no_slot(world, "iso", FOR_ISO, {**CLONE, **ISO, **PASSWORD})
+    config = applied(world, **CLONE, **drives, cloud_init=documents or {"password": "secret"})
+    assert ISO["iso"] in config["ide3"] and "media=cdrom" in config["sata4"]
+
+
+def test_drive_of_a_clone_is_not_where_its_source_has_the_seed(world):
+    done(world, name="web2", **CLOUD_INIT, cdroms=[{"slot": "ide3"}])
+    done(world, name="web2", cdroms=[], purge=["cdroms"])
+    seed = next(slot for slot, text in machine_of(world, "web2").config.current.items() if "cloudinit" in str(text))
+    rejected(world, f"cdroms.{seed}: the slot is used by", **CLONE, cdroms=[{"slot": seed, "source": ISO["iso"]}])
 
 
 @pytest.mark.parametrize("options", [ISO, CLOUD_INIT], ids=["ISO image", "seed"])

@@ -215,7 +215,7 @@ def test_files_that_others_have_are_moved_with_the_directory(vbox, paths):
     several(
         vbox, ("b", "present", {"config": {"groups": ("/again",)}}), ("e", "present", {"config": {"cpus": 1}})
     ).succeeded()
-    assert observed(vbox, name="e").config["iso"] == f"{vbox.machines}/again/b/media/a.iso"
+    assert observed(vbox, name="e").config["cdroms"]["IDE 0"]["source"] == f"{vbox.machines}/again/b/media/a.iso"
 
 
 def test_directory_that_cannot_be_listed_prevents_no_other_change(vbox, monkeypatch):

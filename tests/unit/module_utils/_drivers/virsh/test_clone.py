@@ -23,10 +23,16 @@ pytestmark = pytest.mark.usefixtures("may_destroy")
 KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
 
 
-def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
+def cloned(rich, snapshot=None, linked=False, networks=None, drives=(), **creation):
     """The definition of a clone named copy."""
     requested = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
-    arguments = {"config": {"tags": ["t"]}, "creation": requested, "source": rich.vm, "networks": networks}
+    arguments = {
+        "config": {"tags": ["t"]},
+        "creation": requested,
+        "source": rich.vm,
+        "networks": networks,
+        "drives": drives,
+    }
     clone(rich.driver(), Vm.absent("copy"), Step("clone", arguments=arguments))
     return rich.virsh.defined(times=2)
 
@@ -61,6 +67,12 @@ def test_seed_of_clone_contains_macs_of_its_nics(rich, wanted):
     seed = Path(rich.path("copy.polyvirt-seed.iso")).read_bytes()
     mac = wanted["0"]["mac"] if wanted else nic.find("mac").get("address")
     assert f'"macaddress": "{mac}"'.encode() in seed
+
+
+def test_seed_of_clone_is_not_where_the_task_adds_a_drive(rich):
+    """Nor where the source has one."""
+    drives = cloned(rich, drives={"sata1": {"source": "/a.iso"}}, cloud_init={"user": "me"}).drives("cdrom")
+    assert [target_of(one) for one in drives][-1] == "sdc"
 
 
 def test_clone_has_no_devices_of_the_host(rich):

@@ -94,8 +94,8 @@ def test_nic_is_changed_before_nic_in_front_of_it_is_removed(tmp_path):
 # Running VMs ----------------------------------------------------------------------------------------------------------
 
 
-def iso(old, new):
-    return Change("iso", old, new, cost=LIVE)
+def iso(old, new, slot="sda"):
+    return Change("cdroms", old, new, key=slot, attribute="source", cost=LIVE)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_iso_that_running_vm_already_has_is_only_stored(tmp_path):
 def test_iso_does_not_replace_cloud_init_seed(tmp_path):
     drive = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
     virsh = virsh_with(machine_xml(with_devices(drive)))
-    change(tmp_path, virsh, iso("", "/iso/b.iso"), power="running", mark={"id": UUID, "files": [SEED]})
+    change(tmp_path, virsh, iso("", "/iso/b.iso", "sata1"), power="running", mark={"id": UUID, "files": [SEED]})
     assert written(virsh)[0] == ("change-media", UUID, "sdb", "/iso/b.iso", "--insert", "--live")
     assert [one.find("source").get("file") for one in virsh.defined().drives("cdrom")] == [SEED, "/iso/b.iso"]
 

@@ -62,9 +62,10 @@ def test_test_driver_has_no_suspended_state():
 
 def test_fields_with_files_are_supported_only_on_local_host():
     remote = virsh_traits("QEMU", "9.0.0", local=False)
-    with_files = {"image", "clone", "iso", "cloud_init", "disks.add", "shared_folders.add", "snapshot.content"}
+    with_files = {"image", "clone", "cdroms.add", "cloud_init", "disks.add", "shared_folders.add", "snapshot.content"}
     assert {*with_files, *FIRMWARE, "nested_virtualization"} <= set(TRAITS.fields) - set(remote.fields)
     instead = {remote.instead[name.partition(".")[0]] for name in with_files - {"snapshot.content"}}
+    assert instead == {remote.instead[name] for name in ("iso", "skip_boot_prompt")}
     assert instead == {"Run the task on the hypervisor itself, with a uri such as qemu:///system."}
     choices = [set(traits.fields["networks.type"].choices) for traits in (TRAITS, remote)]
     assert choices[0] - choices[1] == {"bridged"}
@@ -293,7 +294,8 @@ def test_contents_are_compared_only_on_local_qemu_host(hypervisor, local, conten
 def test_nothing_is_live_in_a_suspended_or_crashed_vm(power, hypervisor):
     """Of all settings, so that a new one cannot be forgotten; the platform saves a VM with its definition."""
     fields = virsh_traits(hypervisor, "11.0.0", True).fields
-    vm = Vm("web", id="u", power=power, config={"iso": "/a.iso"}, active={})
-    for name in ("description", "tags", "autostart", "iso"):
-        assert fields[name].cost_of(vm, Change(name, "old", "new")) == NEXT_BOOT
+    vm = Vm("web", id="u", power=power, config={"cdroms": {"sata0": {"source": "/a.iso"}}}, active={})
+    changes = [Change(name, "old", "new") for name in ("description", "tags", "autostart")]
+    for change in (*changes, Change("cdroms", "old", "new", "sata0", "source")):
+        assert fields[change.kind].cost_of(vm, change) == NEXT_BOOT
     assert fields["description"].cost_of(vm.having(power=RUNNING), Change("description", "old", "new")) == LIVE

@@ -51,6 +51,14 @@ def with_drives(*drives):
     return Definition(machine_xml(with_devices(*drives)))
 
 
+def inserted(slot, old, new, attribute="source", **beside):
+    return Change("cdroms", old, new, key=slot, attribute=attribute, beside={attribute: new, **beside})
+
+
+def added(slot, **entry):
+    return Change("cdroms", None, entry, key=slot)
+
+
 def changed(function, definition, change, running=None):
     driver = Driver()
     function(driver, VM, definition, running, change, [])
@@ -81,7 +89,9 @@ def test_slots(slot, place):
 def test_drive_of_seed_is_none_of_them():
     definition = with_drives(USB, EMPTY)
     assert cdroms.read_cdroms(definition, OWN) == {"sata1": {"source": ""}, "usb27": {"source": "/u.iso"}}
-    assert cdroms.iso_drive(definition, OWN).find("target").get("dev") == "sdb"
+    seed, usb, first = definition.drives("cdrom")
+    definition.set_mark({"files": [SEED]})
+    assert [cdroms.option_of(definition, one) for one in (seed, usb, first)] == ["cloud_init", "cdroms.usb27", "iso"]
     assert cdroms.reserved_targets(definition, OWN) == {"sda"}
     assert cdroms.read_cdroms(Definition(machine_xml()), OWN) == {}
 
@@ -95,25 +105,26 @@ def test_seed_is_never_removed_and_other_drives_are():
 
 def test_drive_with_host_device_becomes_drive_with_file():
     definition = with_drives(HOST)
-    changed(cdroms.set_drive, definition, Change("cdroms", "/dev/sr0", "/a.iso", key="sata1", attribute="source"))
+    changed(cdroms.set_drive, definition, inserted("sata1", "/dev/sr0", "/a.iso"))
     drive = definition.drives("cdrom")[1]
     assert (drive.get("type"), drive.find("source").attrib) == ("file", {"file": "/a.iso"})
 
 
 def test_drive_of_iso_is_added_where_neither_seed_nor_new_disk_is():
     definition = Definition(machine_xml())
-    changed(cdroms.set_iso, definition, Change("iso", None, "/a.iso", beside={"disks": {"sdb": {"size": 1}}}))
+    changed(cdroms.add_drive, definition, added("sata2", source="/a.iso"))
     vm = VM.having(config={"disks": {"sdb": {}}}, reserved=cdroms.reserved_targets(Definition(machine_xml()), OWN))
     assert cdroms.drive_slot(vm, vm.config) == "sata2"
     assert cdroms.read_cdroms(definition, OWN) == {"sata2": {"source": "/a.iso"}}
 
 
 def test_running_vm_gets_the_image_in_the_same_drive_as_the_definition():
-    """The first drive of the definition may be one that the running VM does not have yet."""
+    """The drive may be one that the running VM does not have yet."""
     running, stored = with_drives(USB), with_drives(USB, EMPTY)
-    assert changed(cdroms.set_iso, stored, Change("iso", "", "/a.iso"), running) == []
-    change = Change("cdroms", "/u.iso", "", key="usb27", attribute="source")
-    assert changed(cdroms.set_drive, stored, change, running) == [("change-media", "u", "sdab", "--eject", "--live")]
+    assert changed(cdroms.set_drive, stored, inserted("sata1", "", "/a.iso"), running) == []
+    assert changed(cdroms.set_drive, stored, inserted("usb27", "/u.iso", ""), running) == [
+        ("change-media", "u", "sdab", "--eject", "--live")
+    ]
     assert cdroms.read_cdroms(stored, OWN) == {"sata1": {"source": "/a.iso"}, "usb27": {"source": ""}}
 
 
@@ -130,23 +141,61 @@ def formats(definition):
 def test_name_of_an_image_never_makes_it_a_layer(source):
     """QEMU would let the guest read each file that a layer names."""
     empty = EMPTY.replace("<target", f"<driver name='qemu' type='qcow2'/>{source}<target")
-    iso, drive = Change("iso", "", HOSTILE), Change("cdroms", "", HOSTILE, key="sata1", attribute="source")
-    for function, change in ((cdroms.set_iso, iso), (cdroms.set_drive, drive)):
-        stored, running = with_drives(empty), with_drives(empty)
-        ((words, text),) = live(function, stored, change, running)
-        assert formats(stored) == [(HOSTILE, "raw")]
-        assert words[0] == "update-device" and 'type="raw"' in text and "qcow2" not in text
+    stored, running = with_drives(empty), with_drives(empty)
+    ((words, text),) = live(cdroms.set_drive, stored, inserted("sata1", "", HOSTILE), running)
+    assert formats(stored) == [(HOSTILE, "raw")]
+    assert words[0] == "update-device" and 'type="raw"' in text and "qcow2" not in text
     new = Definition(machine_xml())
-    changed(cdroms.set_iso, new, iso)
-    cdroms.insert_drives(new, {"sata7": {"source": HOSTILE}})
+    changed(cdroms.add_drive, new, added("sata6", source=HOSTILE))
+    cdroms.insert_drives(Driver(), new, {"sata7": {"source": HOSTILE}})
     assert formats(new) == [(HOSTILE, "raw")] * 2
 
 
-def test_image_that_this_task_prepared_is_a_layer():
-    change = Change("iso", "", "/w.iso", beside={"skip_boot_prompt": True})
-    for definition in (with_drives(EMPTY), Definition(machine_xml())):
-        changed(cdroms.set_iso, definition, change)
-        assert formats(definition) == [("/store/w.no-prompt-1.qcow2", "qcow2")]
+FILLED = EMPTY.replace("<target", "<source file='/w.iso'/><target")
+PREPARED = FILLED.replace("/w.iso", "/store/w.no-prompt-1.qcow2").replace("<source", "<driver type='qcow2'/><source")
+
+
+@pytest.mark.parametrize(
+    ("drives", "function", "change"),
+    [
+        ([EMPTY], cdroms.set_drive, inserted("sata1", "", "/w.iso", skip_boot_prompt=True)),
+        ([EMPTY], cdroms.set_drive, inserted("sata1", None, True, "skip_boot_prompt", source="/w.iso")),
+        ([FILLED], cdroms.set_drive, inserted("sata1", None, True, "skip_boot_prompt")),
+        ([], cdroms.add_drive, added("sata1", source="/w.iso", skip_boot_prompt=True)),
+    ],
+)
+def test_image_that_this_task_prepared_is_a_layer(drives, function, change):
+    definition = with_drives(*drives)
+    changed(function, definition, change)
+    assert formats(definition) == [("/store/w.no-prompt-1.qcow2", "qcow2")]
+
+
+def test_image_of_the_vendor_comes_back(monkeypatch):
+    monkeypatch.setattr(cdroms, "medium_of", {"/store/w.no-prompt-1.qcow2": "/w.iso"}.get)
+    definition = with_drives(PREPARED)
+    changed(cdroms.set_drive, definition, inserted("sata1", True, None, "skip_boot_prompt"))
+    assert formats(definition) == [("/w.iso", "raw")]
+
+
+def test_running_vm_gets_one_image_for_both_changes_of_a_drive():
+    stored, running = with_drives(EMPTY), with_drives(EMPTY)
+    source = inserted("sata1", "", "/w.iso", skip_boot_prompt=True)
+    prompt = inserted("sata1", None, True, "skip_boot_prompt", source="/w.iso")
+    assert [len(live(cdroms.set_drive, stored, change, running)) for change in (source, prompt)] == [1, 0]
+
+
+def test_check_mode_does_not_prepare_an_image():
+    definition = with_drives(EMPTY.replace("<target", "<driver type='qcow2'/><target"))
+    cdroms.set_drive(None, VM, definition, None, inserted("sata1", "", "/w.iso", skip_boot_prompt=True), [])
+    assert formats(definition) == [("/w.iso", "raw")]
+
+
+@pytest.mark.parametrize(("beside", "cost"), [({}, "next_boot"), ({"source": "/w.iso"}, "next_boot"),
+                                               ({"source": "/x.iso"}, "live")])  # fmt: skip
+def test_running_vm_gets_another_image_but_not_the_same_one_in_another_file(beside, cost):
+    vm = VM.having(power="running", config={"cdroms": {"sata1": {"source": "/w.iso"}}})
+    change = inserted("sata1", None, True, "skip_boot_prompt", **beside)
+    assert cdroms.CDROMS["cdroms.skip_boot_prompt"].cost_of(vm, change) == cost
 
 
 def test_image_that_is_no_layer_is_what_its_path_says(tmp_path):
@@ -158,8 +207,7 @@ def test_image_that_is_no_layer_is_what_its_path_says(tmp_path):
     for image_format, expected, prompt in (("raw", path, {}), ("qcow2", iso, {"skip_boot_prompt": True})):
         drive = EMPTY.replace("<target", f"<driver type='{image_format}'/><source file='{path}'/><target")
         definition = with_drives(drive)
-        assert cdroms.read_cdroms(definition, OWN) == {"sata1": {"source": str(expected)}}
-        assert cdroms.read_prompt(definition, OWN) == prompt
+        assert cdroms.read_cdroms(definition, OWN) == {"sata1": {"source": str(expected), **prompt}}
 
 
 def _stored(path, iso):

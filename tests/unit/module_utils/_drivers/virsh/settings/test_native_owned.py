@@ -59,7 +59,6 @@ _CHANGED = {
         _change("disks", {"source": "/a.img"}, "sdy", old=None),
         [_change("disks", None, "sdy"), _change("disks", {"source": "/b.img", "format": "raw"}, "vdy", old=None)],
     ),
-    "iso": (_change("iso", "/a.iso"), _change("iso", "/b.iso")),
     "cdroms.add": (_change("description", ""), _change("cdroms", {"source": "/b.iso"}, "usb7", old=None)),
     "cdroms.source": (
         _change("cdroms", {"source": "/a.iso"}, "usb7", old=None),
@@ -98,7 +97,7 @@ _OTHERS = {
     **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus"), "as disks.source, or not in it"),
     "disks.directory": "as disks.source",
     "cdroms.remove": "as cdroms.add",
-    "skip_boot_prompt": "as iso",
+    "cdroms.skip_boot_prompt": "as cdroms.source",
     **dict.fromkeys(("networks.remove", "networks.address"), "as networks.add, or in another definition"),
     **dict.fromkeys(("shared_folders.remove", "shared_folders.read_only", "shared_folders.guest_path"), "as add"),
     "shared_folders.type": "as add",
