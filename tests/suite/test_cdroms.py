@@ -111,8 +111,8 @@ def test_drives_are_added_changed_and_removed(platform, carry):
 _TAKEN = {
     "libvirt_test": ("sda", "sata1"),
     "proxmox": ("ide2", "ide3"),
-    "virtualbox": ("IDE 0:0", "IDE 0:1"),
-    "virtualbox_double": ("IDE 0:0", "IDE 0:1"),
+    "virtualbox": ("IDE 0:0", "IDE 0"),
+    "virtualbox_double": ("IDE 0:0", "IDE 0"),
     "hyperv": ("SCSI 0:63", "SCSI 0:63"),
 }
 

@@ -23,7 +23,7 @@ from .settings.cdroms import drive_slot
 from .settings.hardware import check_secure_boot
 from .settings.port_forwards import check_forwards
 from .settings.table import SETTINGS
-from .vbox_vm import parse_slot
+from .vbox_vm import parse_slot, slot_meant
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems contain spaces or parentheses, ids do not.
@@ -77,6 +77,7 @@ def vbox_traits(version, known=None):
         },
         slot=f"{controller_of_disks()} {{}}".format,
         deletes_answer_media=True,
+        slot_meant=slot_meant,
         drive_slot=partial(drive_slot, known),
         leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,

@@ -242,6 +242,11 @@ def parse_slot(slot):
     return (match["controller"], int(match["port"]), int(match["device"] or 0)) if match else None
 
 
+def slot_meant(slot):
+    """A slot as VirtualBox prints it: IDE 0 for IDE 0:0; what is not valid as it is."""
+    return slot_name(*parse_slot(slot)) if parse_slot(slot) else slot
+
+
 def bus_for(controller):
     """(bus, maximum number of ports) of a new controller by its name, or None."""
     return next((bus for begin, bus in BUSES.items() if controller.lower().startswith(begin.lower())), None)

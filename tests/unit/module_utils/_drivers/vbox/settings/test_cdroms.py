@@ -68,9 +68,10 @@ def test_disk_takes_the_slot_of_a_drive_that_is_removed_in_the_same_task(vbox):
     assert (_drives(vbox), sorted(observed(vbox).config["disks"])) == ({"IDE 1": ""}, ["IDE 0", "SATA 0"])
 
 
-def test_iso_does_not_replace_a_new_disk(vbox):
+@pytest.mark.parametrize("slot", ["IDE 0", "IDE 0:0"])
+def test_iso_does_not_replace_a_new_disk(vbox, slot):
     iso = vbox.iso()
-    disks = {"SATA 0": {"size": 2 * MIB}, "IDE 0": {"size": MIB}}
+    disks = {"SATA 0": {"size": 2 * MIB}, slot: {"size": MIB}}
     task(vbox, config={**SMALL, "disks": disks, "iso": iso}).succeeded()
     assert (sorted(observed(vbox).config["disks"]), _drives(vbox)) == (["IDE 0", "SATA 0"], {"IDE 0:1": iso})
 
