@@ -97,17 +97,13 @@ def _platform_sentences(path, option, lacking):
 
 def _platform_sentence(only, without, whole, path, lacking):
     """Return the sentence about the platforms that lack ``path``, but not the option or suboption ``whole``."""
-    of_whole = [name for name, paths in lacking.items() if not any(_is_within(whole, one) for one in paths)]
+    of_whole = [name for name, paths in lacking.items() if not any(f"{whole}.".startswith(f"{one}.") for one in paths)]
     of_path = [name for name in of_whole if path not in lacking[name]]
     others = [f"V({name})" for name in of_whole if name not in of_path]
     if others and len(of_path) <= len(others):
         yield f"{only} only on {_joined([f'V({name})' for name in of_path])}."
     elif others:
         yield f"{without} on {_joined(others)}."
-
-
-def _is_within(path, whole):
-    return f"{path}.".startswith(f"{whole}.")
 
 
 def _joined(words):

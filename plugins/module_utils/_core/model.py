@@ -28,6 +28,8 @@ ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
 #: Power states in which a VM has memory contents, so that changes with the cost POWER_OFF are not possible.
 ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
+#: Power states in which a VM uses what it holds, such as its ports.
+IN_USE = (RUNNING, PAUSED)
 #: ``Vm.busy`` of a VM that another command holds, maybe because its hypervisor does not answer: it can be killed.
 LOCKED = "another command holds it; state: stopped with stop_mode: force kills it without waiting"
 
@@ -45,6 +47,11 @@ LIST = frozenset({"list"})
 
 COLLECTIONS = tuple(name for name, option in VM.items() if option.key)
 EMPTY: Mapping = {}
+
+
+def is_started(before, after):
+    """Return whether a VM uses what it holds from now on, by its power states before and after a plan."""
+    return before not in IN_USE and after in IN_USE
 
 
 class Secret(str):

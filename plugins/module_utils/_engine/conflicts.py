@@ -9,21 +9,9 @@ from contextlib import contextmanager
 
 from .._core import errors
 from .._core.frozen import replace
-from .._core.model import ABSENT, Plan
+from .._core.model import ABSENT, Plan, is_started
 from .._core.planner.planned_steps import deleted_files
-from .._core.sharing.claims import (
-    BASE,
-    FILE,
-    MOVE,
-    OWN,
-    READ,
-    WRITE,
-    Claim,
-    Held,
-    can_claim,
-    claims_of_plan,
-    is_started,
-)
+from .._core.sharing.claims import BASE, FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.losses import permit_of
 from .._core.verbs import CREATING, DELETING, VERB, Permit
 from .._ports import exclusive

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
-from ..model import ABSENT, LIVE, ON, PAUSED, RUNNING, UNKNOWN, Plan, Step
+from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step, is_started
 from ..planner.contents import contents_of
 from ..planner.drives import CDROMS, MEDIA, with_first_as_iso
 from ..planner.plan_create import find_snapshot, known_settings
@@ -28,8 +28,6 @@ FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name
 WRITE, SHARED, READ, BASE, UNREADABLE = "write", "shared", "read", "base", "unreadable"
 #: Modes of files only while a plan is carried out. MOVE: the file has another path from then on.
 COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE = "copy", "grow", "restore", "snapshot", "merge", "delete", "move"
-#: Power states in which a VM listens at its ports.
-LISTENING = (RUNNING, PAUSED)
 #: The option of files that only snapshots of a VM need; it may be followed by a name.
 SNAPSHOTS = "snapshots"
 #: The option of files that a disk file needs which no VM has.
@@ -312,11 +310,6 @@ def is_claiming(change):
 
 
 # What plans claim -----------------------------------------------------------------------------------------------------
-
-
-def is_started(before, after):
-    """Return whether a VM uses what it holds from now on, by its power states before and after a plan."""
-    return before not in LISTENING and after in LISTENING
 
 
 def can_claim(plan, options=()):

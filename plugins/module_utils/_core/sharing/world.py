@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..frozen import Frozen, replace
-from ..model import ON
+from ..model import IN_USE, ON, is_started
 from ..options.identity import listed
 from .claims import (
     ADDRESS,
@@ -22,7 +22,6 @@ from .claims import (
     DEVICE,
     FILE,
     GROW,
-    LISTENING,
     MAC,
     MERGE,
     MOVE,
@@ -37,7 +36,6 @@ from .claims import (
     WRITE,
     Claim,
     Held,
-    is_started,
     kept_disks,
 )
 
@@ -118,7 +116,7 @@ def excludes(new, held, other):
         rule = EXCLUDES.get((claim.mode, held.mode))
         return rule is not None and rule(new, other)
     if claim.kind == PORT:
-        both = new.power in LISTENING and other.power in LISTENING
+        both = new.power in IN_USE and other.power in IN_USE
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
     if claim.kind == DEVICE:
         # Several VMs may have a device, as long as only one of them runs.
@@ -380,7 +378,7 @@ def _added_and_kept(before, after):
 def _is_released(claim, kept, before, after):
     """Return whether others can have a claim now. A file that is only detached still exists."""
     if claim.kind == PORT:
-        return before.power in LISTENING and (claim.key not in kept or after.power not in LISTENING)
+        return before.power in IN_USE and (claim.key not in kept or after.power not in IN_USE)
     return claim.kind != FILE and claim.key not in kept
 
 

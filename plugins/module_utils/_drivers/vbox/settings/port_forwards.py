@@ -79,15 +79,11 @@ def check_ports(driver, plan, released=frozenset()):
             continue
         free = any((one.kind, one.identity) in released for one in driver.claims.forward(rule, name))
         free = free or _is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
-        if not (free or _is_own(own, port)):
+        if not (free or any(rule.get("host_port") == port for rule in own.values())):
             raise Refused(
                 f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by another program.",
                 "Set another host_port, or omit it to use a free port.",
             )
-
-
-def _is_own(own, port):
-    return any(rule.get("host_port") == port for rule in own.values())
 
 
 def _check_address(vm, name, address):
