@@ -179,7 +179,7 @@ def test_internal_snapshot_of_running_uefi_vm_is_not_supported(firmware, power, 
     ],
 )
 def test_snapshot_of_running_uefi_vm_by_version(version, by_debian, nvram_format, asked, taken_as):
-    traits = virsh_traits("QEMU", version, local=True, by_debian=by_debian)
+    traits = virsh_traits("QEMU", version, local=True, by_debian=lambda: by_debian)
     vm = Vm("web", power="running", config={"firmware": "uefi", "nvram_format": nvram_format})
     request = SnapshotRequest("s", kind=asked)
     cost = traits.fields["snapshot.take"].cost_of(vm, Change("snapshot", None, request))
