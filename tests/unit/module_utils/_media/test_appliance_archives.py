@@ -120,7 +120,7 @@ def test_link_in_an_archive_is_no_file(tmp_path):
         link = tarfile.TarInfo("disk1.vmdk")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         target.addfile(link)
-    with pytest.raises(Refused, match=r"does not contain the disk disk1\.vmdk"):
+    with pytest.raises(Refused, match=r"does not contain the disk disk1\.vmdk\. Export it again"):
         appliance_of(path)
 
 

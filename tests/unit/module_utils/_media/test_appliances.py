@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Timeout,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.appliances import APPLIANCES as OF_PROXMOX
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import APPLIANCES
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.disk import most_bytes, unpacked
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.lookup import resolved
@@ -365,10 +366,33 @@ def test_properties_that_nothing_passes_are_not_carried(tmp_path):
         appliance_of(_with_properties(tmp_path, ""), properties={"com.x.login": "a"})
 
 
-@pytest.mark.parametrize("is_damaged", [True, False])
-def test_damaged_part_of_a_disk_is_reported_as_that(is_damaged):
-    stderr = f"qemu-img: error while {'reading' if is_damaged else 'writing'} at byte 0: Invalid argument"
-    image = {"source": "/a.ova", "format": "vmdk", "part": None}
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_descriptor_in_utf_16_is_no_other_file(tmp_path, encoding):
+    text = made.one_disk(made.nic()).replace("UTF-8", "UTF-16")
+    (tmp_path / "vm.ovf").write_bytes(f"\ufeff{text}".encode(encoding))
+    (tmp_path / "disk1.vmdk").write_bytes(VMDK)
+    assert appliance_of(tmp_path / "vm.ovf")[1]["disks"]
+
+
+@pytest.mark.parametrize("words", [APPLIANCES, OF_PROXMOX], ids=["libvirt", "proxmox"])
+@pytest.mark.parametrize(("model", "expected"), [("1", "rtl8139"), ("VmxNet3,E1000", "vmxnet3"), ("9", "e1000")])
+def test_model_of_a_nic_is_one_of_the_platform(tmp_path, words, model, expected):
+    asked = request(ova(tmp_path, made.one_disk(made.nic(model=model))))
+    assert resolved(asked, words, None).config["networks"]["0"]["model"] == expected
+
+
+@pytest.mark.parametrize(
+    ("is_damaged", "image"),
+    [
+        (True, {"source": "/a.ova", "format": "vmdk", "part": None}),
+        (False, {"source": "/a.ova", "format": "vmdk", "part": None}),
+        (False, {"source": "/a.vmdk"}),
+        (False, None),
+    ],
+)
+def test_damaged_part_of_a_disk_is_reported_as_that(is_damaged, image):
+    what = "reading" if is_damaged or not (image and "part" in image) else "writing"
+    stderr = f"qemu-img: error while {what} at byte 0: Invalid argument"
     with pytest.raises(Refused if is_damaged else CommandFailed) as error, unpacked(image, "/disk"):
         raise CommandFailed(["qemu-img"], 1, stderr)
     assert ("/a.ova contains a damaged disk: qemu-img" in str(error.value)) == is_damaged
