@@ -83,6 +83,12 @@ def _check_number(driver, label, vm, node, protected):
 
 def _limit(driver, label, node, storage):
     """The most unprotected backups of a VM on a storage; 0 if there is no limit, or none that the server reports."""
+    if node not in driver.backup_limits:
+        driver.backup_limits[node] = _read_limit(driver, label, node, storage)
+    return driver.backup_limits[node]
+
+
+def _read_limit(driver, label, node, storage):
     try:
         text = driver.tool.get(f"/nodes/{node}/vzdump/defaults", storage=storage).get("prune-backups", "")
     except ApiError as error:
