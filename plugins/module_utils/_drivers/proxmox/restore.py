@@ -136,10 +136,11 @@ def number_for(driver, vm, backup):
     number, left = backup.birth.partition(":")[0], driver.unfinished_options(vm.name)
     if int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number):
         return number
-    if driver.is_being_restored(driver.entry(number)):
-        return number  # An interrupted task has begun that.
     _copy, rest = rest_of(driver, vm, backup)
-    return rest and rest.vmid
+    if rest and driver.tool.running_tasks(rest.node, "qmrestore", rest.vmid):
+        raise Refused(f"{vm.name}: VM {rest.vmid} is being restored.", "Run the task again when that has ended.")
+    # An interrupted task may restore it.
+    return rest.vmid if rest else number if driver.is_being_restored(driver.entry(number)) else None
 
 
 # A new VM -------------------------------------------------------------------------------------------------------------

@@ -192,10 +192,8 @@ def check_limits(label, slots, options):
 def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         if disk is None and slot in (*vm.reserved, *(vm.config.get("cdroms") or ())):
-            seed = f"Run qm set {vm.id} --delete {slot} on its node." if slot in vm.reserved else ""
-            remedy = seed or f"Set cdroms: [{{slot: {slot}, state: absent}}]."
-            what = "the seed of cloud-init" if seed else "an optical drive"
-            raise Refused(f"{vm.name}: disks.{slot}: it is no disk, but {what}, so it was not removed.", remedy)
+            way = f"cdroms: [{{slot: {slot}, state: absent}}]; a cloud-init drive by qm set {vm.id} --delete {slot}"
+            raise Refused(f"{vm.name}: disks.{slot}: it is no disk, but an optical drive.", f"Remove it by {way}.")
         _check_disk(vm, slot, disk or {})
         _check_storage(vm, slot, disk, known.storage)
     return normalized_limits(vm, requested, LIMITS)

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.obs
 
 from simulators.proxmox import behind
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed
-from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, Api, do, do_backup, driver_of
+from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, Api, do, do_backup, driver_of, rejected
 from unit.module_utils._drivers.proxmox.tasks import done
 from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of, number_of
 
@@ -82,3 +82,29 @@ def test_next_run_waits_for_the_restore_of_a_killed_one(world):
     done(world, run=do_backup, timeout=3600, **LOST)
     assert (sorted(world.cluster.machines), set(restores(world))) == ([100, 101, 9000], {100})
     assert (number_of(world, "web1"), byte_of(world, "web1")) == (100, 7)
+
+
+class KilledAtOverwrite(Api):
+    """The task is killed when the server has begun to overwrite the VM."""
+
+    def call(self, method, path, parameters=None):
+        answer = super().call(method, path, parameters)
+        if "force" in (parameters or {}):
+            raise Killed
+        return answer
+
+
+def test_overwrite_that_still_runs_is_not_begun_again(world):
+    """Before, the next run waited until a VM with the name existed, and was unchanged; the copy remained."""
+    back_up(world)
+    behind.power(world, 100, on=False)
+    world.timing.restore_per_gib = 5
+    with pytest.raises(Killed):
+        do_backup(world, api=KilledAtOverwrite(world), **REPLACE)
+    rejected(world, "VM 100 is being restored", run=do_backup, **REPLACE)
+    for task in ({"name": "web1", "state": "absent"}, {"name": "web1", "clone": {"source": "web2"}}):
+        rejected(world, "a restore over VM 100", **task)
+    outcome = do(world, id="100", state="absent", timeout=900)
+    assert (outcome.failed, byte_of(world, "web1")) == (True, 7)
+    done(world, run=do_backup, **REPLACE)
+    assert (sorted(world.cluster.machines), byte_of(world, "web1")) == ([100, 101, 9000], 7)
