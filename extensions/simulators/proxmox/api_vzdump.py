@@ -20,6 +20,7 @@ _DEFAULTS = {
     "fleecing": "enabled=0",
     "ionice": 7,
     "lockwait": 180,
+    "mailnotification": "always",
     "mode": "snapshot",
     "notification-mode": "auto",
     "performance": "max-workers=16,pbs-entries-max=1048576",
@@ -28,6 +29,7 @@ _DEFAULTS = {
     "quiet": 0,
     "remove": 1,
     "stdexcludes": 1,
+    "stop": 0,
     "stopwait": 10,
     "zstd": 1,
 }
@@ -64,7 +66,7 @@ def create(call):
     wanted = _wanted(call)
     # VMs of other nodes are left out in silence; those that exist nowhere fail in the task.
     here = [vmid for vmid in wanted if vmid not in machines or machines[vmid].node == call.node]
-    if not here and not call.flag("all"):
+    if not here and not _wants_all(call):
         return "OK"
     privileges.check_space(call, call.get("storage", "local"))
     lock = call.world.flock(call.node, "/var/run/vzdump-{}.lock")
@@ -88,12 +90,13 @@ def _check_rights(call):
 
 
 def _check_parameters(call):
+    given = {name for name in ("all", "exclude", "pool", "stop", "vmid") if call.get(name, "0") != "0"}
     for name in ("all", "exclude", "pool"):
-        if name in call.params and "vmid" in call.params:
+        if {name, "vmid"} <= given:
             raise ParameterError.of({name: "option conflicts with option 'vmid'"})
-    if not any(name in call.params for name in ("all", "pool", "stop", "vmid")):
-        raise ParameterError(vmid="property is missing")
     _check_notes(call.get("notes-template", ""))
+    if not given:
+        raise ParameterError(vmid="property is missing")
 
 
 def _check_notes(template):
@@ -114,6 +117,11 @@ def _check_notes(template):
         raise ParameterError.of({"notes-template": f"found unknown: {', '.join(unknown)}"})
 
 
+def _wants_all(call):
+    """Whoever leaves VMs out wants all others."""
+    return call.flag("all") or ("exclude" in call.params and "pool" not in call.params)
+
+
 def _wanted(call):
     """The numbers of the requested VMs (get_included_guests)."""
     cluster, name = call.world.cluster, call.get("pool")
@@ -121,7 +129,7 @@ def _wanted(call):
         if name not in cluster.pools:
             raise ApiError(f"pool '{name}' does not exist")
         return sorted(cluster.pools[name].vms)
-    if call.flag("all"):
+    if _wants_all(call):
         excluded = set(map(int, schema.split_list(call.get("exclude", ""))))
         return sorted(set(cluster.machines) - excluded)
     return [int(text) for text in dict.fromkeys(schema.split_list(call.get("vmid", "")))]
@@ -153,7 +161,7 @@ def _target(call):
 
 def _job(call, task, vmids, storage):
     access = call.world.access
-    if call.flag("all"):
+    if _wants_all(call):
         vmids = [vmid for vmid in vmids if access.may(call.user, f"/vms/{vmid}", ["VM.Backup"])]
     for vmid in vmids:
         access.require(call.user, f"/vms/{vmid}", ["VM.Backup"])

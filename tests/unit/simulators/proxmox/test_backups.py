@@ -222,3 +222,30 @@ def test_token_sees_only_backups_of_vms_that_it_may_back_up(gateway):
     assert (seen.status, seen.data) == (200, [])
     world.access.allow("/vms/100", "a@pve", "Backup")
     assert len(gateway.call("GET", f"{STORE}/content", {"content": "backup"}, user=user).data) == 1
+
+
+def test_whoever_excludes_a_vm_wants_all_others(gateway):
+    answer = gateway.call("POST", "/nodes/pve1/vzdump", {"exclude": "9000", "storage": "backups"})
+    assert gateway.finished(answer.data).exitstatus == "OK"
+    assert [entry["vmid"] for entry in listed(gateway)] == [100]
+    refused = gateway.call("POST", "/nodes/pve1/vzdump", {"exclude": "9000", "vmid": 100, "storage": "backups"})
+    assert refused.errors == {"exclude": "option conflicts with option 'vmid'"}
+
+
+@pytest.mark.parametrize(
+    ("template", "error"),
+    [
+        (r"a\x", r"found unknown: escape sequence '\x' at char 1"),
+        ("{{owner}}", "found unknown: variable 'owner' at char 2"),
+        ("a\nb", "contains a line feed"),
+    ],
+)
+def test_wrong_notes_are_rejected(gateway, template, error):
+    given = {"vmid": 100, "storage": "backups", "notes-template": template}
+    assert gateway.call("POST", "/nodes/pve1/vzdump", given).errors == {"notes-template": error}
+
+
+def test_notes_with_blanks_around_a_variable_stay_as_they_are(gateway):
+    behind.edit(gateway.world, 100, name=None)
+    vzdump(gateway, notes_template=r"{{ vmid }} {{guestname}} \\")
+    assert listed(gateway)[0]["notes"] == "{{ vmid }} VM 100 \\"
