@@ -70,10 +70,10 @@ def test_empty_environment_variables_are_not_set():
     sources = {path.relative_to(CHECKOUT).as_posix(): path.read_text("utf-8") for path in PLUGINS.rglob("*.py")}
     assert {name: found for name, source in sources.items() if (found := _unguarded(source))} == {}
     options = {name: found for name, source in sources.items() if (found := _options_from_the_environment(source))}
-    # The first is set by the action guarded_run; an empty path means none. The others treat empty texts as not set:
-    # tests/unit/callback shows it.
+    # The first two are set by the action guarded_run; an empty path means none. The others treat empty texts as not
+    # set: tests/unit/callback shows it.
     assert options == {
-        "plugins/callback/guarded_outcome.py": ["path"],
+        "plugins/callback/guarded_outcome.py": ["path", "hosts"],
         "plugins/callback/events.py": ["path", "syslog"],
         "plugins/callback/report.py": ["folder", "formats", "title"],
     }

@@ -290,10 +290,8 @@ def identity(path):
         found = os.stat(path)
     except OSError:
         return os.path.realpath(path)
-    if stat.S_ISCHR(found.st_mode):
-        return None
     if not stat.S_ISBLK(found.st_mode):
-        return (found.st_dev, found.st_ino)
+        return None if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
     from . import locks
 
     file = locks.loop_file(f"/sys/dev/block/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}")

@@ -46,7 +46,7 @@ def check_not_guarded(vm):
     if guarded:
         raise Refused(
             f"{vm.name}: its snapshot {guarded} belongs to a guarded run, which needs it to restore the VM.",
-            "Wait for the end of that run. If it was interrupted, set guarded_finish, or delete the snapshot.",
+            "Wait for the end of that run. If it was interrupted, let the next one finish it, or delete the snapshot.",
         )
 
 

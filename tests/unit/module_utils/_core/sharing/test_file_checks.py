@@ -74,7 +74,7 @@ class Host(FileFacts):
     by_platform, own_folder, reads, devices = ("serial_log",), ("serial_log",), ("boot",), True
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
     #: Files that another program has open.
-    opened = read_only = ()
+    opened = ()
     most = 4 * GIB
 
     def __init__(self, plan, files, **attributes):
@@ -85,9 +85,6 @@ class Host(FileFacts):
     def kind(self, path):
         found = self.files.get(path, "")
         return FILE if isinstance(found, Image) else found
-
-    def is_read_only(self, path):
-        return path in self.read_only
 
     def may_read(self, path):
         return path not in self.locked
@@ -406,20 +403,3 @@ def test_attached_disk_keeps_its_own_purpose():
     facts = Host(plan(add(source="/dev/lv")), HOST)
     (one,) = planned(facts.plan)
     assert [(item.purpose, item.option) for item in needed_files(one, facts)] == [(DISK, "disks.vdb.source")]
-
-
-@pytest.mark.parametrize(
-    ("step", "path", "done"),
-    [
-        (Step("snapshot"), "/vms/d", "changed"),
-        (Step("drop_snapshot"), "/vms/frozen", "changed"),
-        (Step("restore"), "/vms/vda", "changed"),
-        (Step("delete", arguments={"files": ("/vms/vda",)}), "/vms/vda", "deleted"),
-        (Step("configure", changes=(Change("disks", 1, 2, key="vda", attribute="size"),)), "/vms/vda", "enlarged"),
-    ],
-)
-def test_file_on_a_read_only_file_system_is_not_written_to(step, path, done):
-    vm = Vm("web", config={"disks": {"vda": {"source": "/vms/vda", "size": 1}}})
-    host = Host(Plan(vm, vm, ((step,),)), {**HOST, "/vms/vda": Image("qcow2", 1)}, read_only=[path])
-    with pytest.raises(Refused, match=rf"{path} is on a read-only file system, so it cannot be {done}"):
-        check_files(host, ReservedSpace())
