@@ -105,10 +105,8 @@ class Work(Mutable, eq=False):
             return {}
         others = driver.used_files(self.plan) if hasattr(driver, "used_files") else ()
         written = written_files(self.plan) if hasattr(driver, "file_identity") else ()
-        return {
-            **{path: driver.file_identity(path) for path in written},
-            **{path: driver.file_version(path, self.plan) for path in (*used_files(self.plan), *others)},
-        }
+        found = {path: driver.file_identity(path) for path in written}
+        return {**found, **{path: driver.file_version(path, self.plan) for path in (*used_files(self.plan), *others)}}
 
     @property
     def error(self):

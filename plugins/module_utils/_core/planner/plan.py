@@ -418,11 +418,9 @@ def _listed(changes):
 
 
 def _planned(task, steps, not_compared=()):
-    before = task.vm
     if not all(step.verb in POWER_VERBS for step in steps):
         check_record(task.vm, task.request.label)
-    if task.vm.power == ABSENT:
-        before = task.vm.having(name=task.request.label)
+    before = task.vm.having(name=task.request.label) if task.vm.power == ABSENT else task.vm
     if not steps:
         return Plan(before, before, not_compared=tuple(not_compared))
     segments = into_segments(steps, task.traits.synchronous_verbs)
