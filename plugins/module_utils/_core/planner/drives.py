@@ -115,7 +115,7 @@ def with_first_drive(vm, config, taken, traits):
     slot, wanted = first_drive(vm.config.get(CDROMS)), rest.get(CDROMS) or {}
     if "source" in asked and slot is None and (asked["source"] or vm.power == ABSENT):
         slot = _new_slot(vm, config, taken, traits)
-    elif "source" in asked and slot in wanted:
+    if "source" in asked and slot in wanted:
         raise _one_drive(vm, slot)
     entry = wanted.get(slot, {})
     if slot is not None and entry is not None:

@@ -101,6 +101,7 @@ def test_what_is_so_is_not_changed(options):
         (TWO, {"iso": "/x", "cdroms": [entry("b1", state="absent")]}, "cdroms.b1: iso sets the first optical drive"),
         (ONE, {"iso": "/x", "cdroms": [entry("b0", "/y")]}, "cdroms.b0: iso sets the first optical drive"),
         ({}, {"iso": "/x", "cdroms": [entry("b5", "/y")]}, "cdroms.b5: iso sets the first optical drive"),
+        ({}, {"iso": "/x", "cdroms": [entry("b0")]}, "cdroms.b0: iso sets the first optical drive"),
         ({}, {"iso": "", "cdroms": [entry("b5")]}, "cdroms.b5: iso sets the first optical drive"),
         (ONE, {"iso": "/x", "cdroms": [entry("b5")], "purge": ["cdroms"]}, "cdroms.b1: iso sets the first"),
         (ONE, {"cdroms": [entry("a0")]}, "cdroms.a0: the slot is used by a disk"),
