@@ -1,11 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE: checks before a backup is created or restored."""
+"""Checks before a backup is created or restored."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from ..._core.backup.backup import FILESYSTEM
 from ..._core.errors import ApiError, Refused, Stale
@@ -67,34 +68,29 @@ def _check_number(driver, label, vm, node, protected):
     """Raise Refused if vzdump would reject another backup of the VM: the retention of the storage is a limit then."""
     storage = storage_of(driver)
     unlimited = protected and driver.permissions.has(f"/storage/{storage}", "Datastore.Allocate")
-    most = 0 if unlimited else _MOST_PROTECTED if protected else _limit(driver, label, node, storage)
+    most = 0 if unlimited else _MOST_PROTECTED if protected else _limit(driver, node)
     if not most:
         return
     found = driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content="backup", vmid=vm.id)
     if sum(bool(one.get("protected")) == protected for one in found) >= most:
-        kind, remedy = "", f"set prune-backups of the storage to keep-all=1 (pvesm set {storage})"
-        if protected:
-            kind, remedy = "protected ", "give the account Datastore.Allocate on the storage"
+        kind = "protected backups" if protected else "backups"
+        way = "give the account Datastore.Allocate on it" if protected else "set its prune-backups to keep-all=1"
         raise Refused(
-            f"{label}: storage: '{storage}' takes no more than {most} {kind}backups of VM {vm.id}, and has them.",
-            f"Delete some of them, or {remedy}.",
+            f"{label}: storage: '{storage}' takes no more than {most} {kind} of VM {vm.id}, and has them.",
+            f"Delete some of them, or {way}.",
         )
 
 
-def _limit(driver, label, node, storage):
-    """The most unprotected backups of a VM on a storage; 0 if there is no limit, or none that the server reports."""
-    if node not in driver.backup_limits:
-        driver.backup_limits[node] = _read_limit(driver, label, node, storage)
-    return driver.backup_limits[node]
-
-
-def _read_limit(driver, label, node, storage):
+@cache
+def _limit(driver, node):
+    """The most unprotected backups of a VM on the storage; 0 if there is no limit, or none that the server reports."""
+    storage = storage_of(driver)
     try:
         text = driver.tool.get(f"/nodes/{node}/vzdump/defaults", storage=storage).get("prune-backups", "")
     except ApiError as error:
         if error.status != 501:
             raise
-        driver.tool.warn(f"{label}: this server does not report whether '{storage}' limits backups (prune-backups).")
+        driver.tool.warn(f"This server does not report whether the storage '{storage}' limits backups (prune-backups).")
         return 0
     return sum(int(number) for number in re.findall(r"keep-(?!all)\w+=(\d+)", text))
 

@@ -44,9 +44,13 @@ def test_storage_that_limits_the_number_of_backups(world):
     world.engine.advance(HOUR)
     outcome = do_backup(world, check=True, name="web1")
     assert not outcome.failed, outcome.msg
-    assert any("does not report whether 'backups' limits" in text for text in outcome.warnings)
+    assert any("does not report whether the storage 'backups' limits" in text for text in outcome.warnings)
     world.storages.get("backups").prune = "keep-all=1"
     world.faults.requests.clear()
+    do(world, name="web3", node="pve1", disks=[{"size": "1G"}])
+    world.journal.clear()
+    assert do_backup(world, check=True, name=["web1", "web2", "web3"], max_age="1m").changed
+    assert world.journal.count("GET", "/vzdump/defaults") == 2  # One for each node.
     taken(world, name="web1")
 
 
