@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils.outcomes import reader
 from ansible_collections.polyvirt.core.plugins.plugin_utils.outcomes.records import (
     HIDDEN,
     event_of,
@@ -219,3 +222,13 @@ def test_failure_of_ansible_core_2_19_is_not_ignored_and_is_valid():
     for vms in ([], [_vm("web1", failed=True)]):
         (found,) = _records({"failed": True, "msg": "no", "vms": vms}, has_failed=True, is_ignored=None)
         assert (found["ignored"], found["severity"]) == (False, "error")
+
+
+@pytest.mark.parametrize(("hosts", "severity"), [(["web1"], "error"), ([], "warning")])
+def test_failure_that_a_playbook_ignores_to_fail_on_its_hosts_is_an_error(monkeypatch, hosts, severity):
+    monkeypatch.setattr(reader, "_action", lambda task: "polyvirt.core.backup_run")
+    taken, callback = [], object.__new__(reader.OutcomeCallback)
+    callback.take, callback._context = taken.extend, lambda result, found: CONTEXT
+    found = {"failed": True, "msg": "no", "failed_hosts": hosts}
+    callback._read(SimpleNamespace(task="backup", result=found), has_failed=True, is_ignored=True)
+    assert [(one["severity"], one["ignored"]) for one in taken] == [(severity, not hosts)]
