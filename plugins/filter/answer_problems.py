@@ -38,22 +38,11 @@ _value:
   sample: ["hostname: 'web_1' is invalid. Allowed: letters, digits and dashes (the domain is a separate value)."]
 """
 
-from ansible.utils.display import Display
-
-from ..plugin_utils.installs.answer_values import problems_of
-from ..plugin_utils.installs.answer_windows import warnings_of
-
-
-def answer_problems(values):
-    """Return the problems, and warn of values that stop an installer on some media only."""
-    found = problems_of(values)
-    for one in () if found else warnings_of(values):
-        Display().warning(f"unattended_install_{one}")
-    return found
+from ..plugin_utils.installs.answer_values import checked
 
 
 class FilterModule:
     """Filter plugin ``polyvirt.core.answer_problems``."""
 
     def filters(self):
-        return {"answer_problems": answer_problems}
+        return {"answer_problems": checked}

@@ -14,10 +14,12 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
+from ansible.utils.display import Display
+
 from .answer_features import HASHES, PACKAGES, unsupported
 from .answer_lists import is_reserved, is_time_zone
 from .answer_types import wrong_types
-from .answer_windows import name_problems
+from .answer_windows import name_problems, warnings_of
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _OPTION = r'[A-Za-z0-9-]+(?:="(?:[^"\\]|\\.)*")?'
@@ -81,6 +83,14 @@ def problems_of(values):
     """
     # The other checks expect lists and text.
     return list(wrong_types(values)) or [*unsupported(values), *_all_problems(values)]
+
+
+def checked(values):
+    """Return the problems; if there are none, warn of values that stop an installer on some media only."""
+    found = problems_of(values)
+    for one in () if found else warnings_of(values):
+        Display().warning(f"unattended_install_{one}")
+    return found
 
 
 def _all_problems(values):

@@ -10,10 +10,8 @@ import zoneinfo
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.filter import answer_problems
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_features import DEFAULTS
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import problems_of
-from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_windows import warnings_of
 
 from collection_path import CHECKOUT
 from unit.roles.unattended_install.rendering import (
@@ -24,7 +22,6 @@ from unit.roles.unattended_install.rendering import (
     KEY,
     ROLE,
     STATIC,
-    WINDOWS_NAMES,
     layout,
     values,
 )
@@ -156,44 +153,6 @@ def test_free_text_is_left_to_quoting(text):
         ("preseed", {"network": {**STATIC, "address": "192.0.2.1/26"}}, "network.gateway: 192.0.2.1 is the address of"),
         ("windows", {"hostname": "a" * 16}, "hostname: 'aaaaaaaaaaaaaaaa' is invalid. Allowed: 15 characters at most."),
         ("windows", {"hostname": "2022"}, "hostname: '2022' is invalid."),
-        (
-            "windows",
-            {"timezone": "Central Europe Time"},
-            "timezone: 'Central Europe Time' is not a time zone of Windows, such as 'Central Europe Standard Time'",
-        ),
-        ("windows", {"timezone": "Europe/Berln"}, "timezone: 'Europe/Berln' is not a time zone of Windows"),
-        ("windows", {"timezone": "Antarctica/Troll"}, "timezone: 'Antarctica/Troll' is not a time zone of Windows"),
-        ("windows", {"locale": "xx_YY"}, "locale: 'xx_YY' is not a locale of Windows, such as de_DE.UTF-8."),
-        ("windows", {"locale": "fy_DE.UTF-8"}, "locale: 'fy_DE.UTF-8' is not a locale of Windows"),
-        *(
-            (
-                "windows",
-                {"user": name},
-                f"user: '{name}' is an account of Windows. Choose another name, such as ansible.",
-            )
-            for name in (
-                "guest",
-                "system",
-                "none",
-                "local",
-                "krbtgt",
-                "defaultaccount",
-                "wdagutilityaccount",
-                "helpassistant",
-                "administrator",
-                "administrateur",
-                "administrador",
-                "rendszergazda",
-            )
-        ),
-        *(
-            (
-                "windows",
-                {"user": "Administrator", "windows_language": language},
-                f"user: in {language}, the administrator is {name}. Choose another name, such as ansible.",
-            )
-            for language, name in WINDOWS_NAMES["administrators"].items()
-        ),
         ("windows", {"packages": ["vim"]}, "packages: Windows Setup installs no packages. Use late_commands."),
         ("windows", {"password_hash": HASH}, "password_hash: Windows Setup reads no hashes. Set password instead."),
         ("windows", {"network": STATIC}, "network.interface: set the MAC address of the NIC"),
@@ -343,67 +302,6 @@ def test_problem_is_named(installer, changes, problem):
 )
 def test_value_is_accepted(installer, changes):
     assert problems_of(values(installer, **changes)) == []
-
-
-class TestNamesOfWindows:
-    @pytest.mark.parametrize("name", [*WINDOWS_NAMES["zones"], *" ".join(WINDOWS_NAMES["zones"].values()).split()])
-    def test_zone_of_the_table_is_accepted_without_a_warning(self, name):
-        given = values("windows", timezone=name, password="Very-Secret-1")
-        assert (problems_of(given), list(warnings_of(given))) == ([], [])
-
-    def test_tables_have_all_names_once(self):
-        zones = WINDOWS_NAMES["zones"]
-        names = " ".join(zones.values()).split()
-        locales = f"{WINDOWS_NAMES['locales']} {WINDOWS_NAMES['user_locales']}".split()
-        assert (len(zones), len(names), len(names) - len(set(names))) == (139, 594, 0)
-        assert (len(locales) - len(set(locales)), set(WINDOWS_NAMES["spellings"].values()) - set(locales)) == (0, set())
-
-    @pytest.mark.parametrize(
-        "locale", ["de_DE.UTF-8", "no_NO", "nb_NO.UTF-8", "sr_RS", "zh_CN.UTF-8", "hi_IN", "C", "C.UTF-8", "en_DE"]
-    )
-    def test_locale_is_accepted(self, locale):
-        assert problems_of(values("windows", locale=locale)) == []
-
-    @pytest.mark.parametrize("name", ["Alberta Standard Time", "UTC+14", "Alberta Standard Time_dstoff"])
-    def test_newer_zone_is_accepted_with_a_warning(self, name):
-        given = values("windows", timezone=name.removesuffix("_dstoff"), password="Very-Secret-1")
-        assert problems_of(given) == []
-        (warning,) = warnings_of(given)
-        assert warning.startswith(f"timezone: '{given['timezone']}' is not known here.")
-
-    @pytest.mark.parametrize(
-        ("password", "is_weak"), [("secret", True), ("Secret", True), ("secret-1", False), ("Secret1", False)]
-    )
-    def test_weak_password_is_a_warning(self, password, is_weak):
-        given = values("windows", password=password)
-        assert problems_of(given) == []
-        assert [one for one in warnings_of(given) if password in one] == []
-        assert any(one.startswith("password: has less than three") for one in warnings_of(given)) == is_weak
-
-    @pytest.mark.parametrize(
-        ("editions", "key", "is_warned"),
-        [
-            (["ServerStandardEval"], "", False), (["ServerStandard", "ServerDatacenter"], "", True), ([], "", False),
-            (["ServerStandard"], "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", False), (["ServerStandard", "AEval"], "", False),
-        ],
-    )  # fmt: skip
-    def test_missing_key_is_a_warning(self, editions, key, is_warned):
-        given = values("windows", windows_editions=editions, product_key=key, password="Very-Secret-1")
-        assert (problems_of(given), any("product_key" in one for one in warnings_of(given))) == ([], is_warned)
-
-    def test_other_installers_are_not_warned(self):
-        assert list(warnings_of(values("preseed", password="x", password_hash=""))) == []
-
-    def test_filter_warns_of_values_that_can_be_used(self, monkeypatch):
-        shown = []
-        monkeypatch.setattr(answer_problems.Display, "warning", lambda _self, text: shown.append(text))
-        assert answer_problems.answer_problems(values("windows", timezone="UTC+14")) == []
-        assert [one.partition(":")[0] for one in shown] == [
-            "unattended_install_timezone",
-            "unattended_install_password",
-        ]
-        assert answer_problems.answer_problems(values("windows", locale="xx_YY")) != []
-        assert len(shown) == 2
 
 
 #: {row of the table in docs/installs.md: values that need it}
