@@ -16,6 +16,7 @@ from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import CREATED, DAMAGED
+from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -47,9 +48,9 @@ def observe_vms(driver, contents, targets, facets):
     statuses, provider_vms = {}, _observed_by_providers(driver, contents, names, facets)
     if _is_vagrant_needed(driver, contents, targets, names, provider_vms):
         statuses, found = in_vagrant.observe(driver.vagrant_on, driver.project.dotfile, facets)
-        driver.gone_ids = {
-            contents.vms[one].created.id for one in set(statuses) - set(found) if _is_created(contents, one)
-        }
+        missing = [contents.vms[one] for one in set(statuses) - set(found) if _is_created(contents, one)]
+        # Another connection, user or host that does not know a VM says nothing about it.
+        driver.gone_ids = {one.created.id for one in missing if one.place == driver.place_of(one)}
         # A VM of the same name that another Vagrantfile created is not this project's.
         provider_vms = {**{name: one for name, one in found.items() if _is_created(contents, name)}, **provider_vms}
         names = [*names, *(name for name in statuses if name not in names and _is_selected(name, targets))]
@@ -137,9 +138,8 @@ def _without_ssh_record(driver, contents, provider_vms, facets):
 
 def _vm(driver, contents, name, provider_vm, ssh_config):
     project_vm = contents.vms.get(name)
-    if provider_vm is None and _is_created(contents, name) and not driver.project.describes(name):
-        reason = f"{driver.project.path} does not describe it any more, and only Vagrant knows its state"
-        return Vm(name=name, id=project_vm.created.id, power=UNKNOWN, reason=reason)
+    if provider_vm is None and _is_created(contents, name) and not driver.is_gone(project_vm):
+        return Vm(name=name, id=project_vm.created.id, power=UNKNOWN, reason=_why_unknown(driver, project_vm))
     if project_vm is None or (project_vm.described is None and provider_vm is None):
         # Vagrant can create it from the user's file, and starts what it creates.
         return Vm.absent(name).having(recipe=driver.project.path)
@@ -169,6 +169,15 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         effective=provider_vm.running,
         not_modelled=lambda: _not_modelled(project_vm, driver.project.path),
     )
+
+
+def _why_unknown(driver, project_vm):
+    if not driver.project.describes(project_vm.name):
+        return f"{driver.project.path} does not describe it any more, and only Vagrant knows its state"
+    created = f"that created {project_vm.created.id} is not recorded"
+    if project_vm.place:
+        created = f"of {project_vm.created.id} is {project_vm.place}"
+    return f"the connection {created}, and {driver.place_of(project_vm)} does not know it"
 
 
 def _not_modelled(project_vm, path):
@@ -344,13 +353,24 @@ class VagrantObserver:
         return self._provider_tool(provider, native)
 
     def is_gone(self, project_vm):
-        """Whether Vagrant has reported that the VM's provider does not have it any more."""
+        """Whether the VM's provider, asked as at its last start, does not have it any more, as Vagrant reports."""
         return project_vm.created.id in self.gone_ids
+
+    def place_of(self, project_vm):
+        """Who answers about a VM: the connection, the user and this host, as text."""
+        provider, native = _connection_of(project_vm)
+        where = self.commands.environment("VBOX_USER_HOME") if provider == "virtualbox" else None
+        if provider == "libvirt":
+            where = " ".join([self._uri(native), *(str(native[key]) for key in _REMOTE if native.get(key))])
+        return f"{where or provider} as user {os.geteuid()} on {files.host_name()}"
+
+    def _uri(self, native):
+        default = _SESSION_URI if native.get("qemu_use_session") else SYSTEM_URI
+        return connection_uri(self.commands, native.get("uri"), default)
 
     def _provider_tool(self, provider, native):
         if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
-            default = _SESSION_URI if native.get("qemu_use_session") else SYSTEM_URI
-            uri = connection_uri(self.commands, native.get("uri"), default)
+            uri = self._uri(native)
             return self._cached(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
         if provider == "virtualbox":
             return self._cached(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))

@@ -50,7 +50,8 @@ class Busy(CommandFailed):
 class ProjectVm(Frozen):
     """One VM of a project: its description (None if it is in the user's own file), its CreatedVm, and its record.
 
-    ``begun``: a task has begun its first start, and has not recorded it.
+    ``begun``: a task has begun its first start, and has not recorded it. ``place`` is the connection, user and host of
+    its last start (`VagrantObserver.place_of`); None if no task has recorded it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ProjectVm(Frozen):
     created: Any = None
     record: Mapping = field(default_factory=dict)
     begun: bool = False
+    place: Optional[str] = None
 
 
 class Contents(Frozen):
@@ -140,8 +142,9 @@ class Project:
         return Contents(vms, foreign, environment, owns_folder, lost_names, copied)
 
     def _described_vm(self, described, created, record):
-        name = described["name"]
-        return ProjectVm(name, described, created, record, not record.get("ran") and self._is_begun(name))
+        begun = {} if record.get("ran") else self._begun(described["name"])
+        place = record.get("place") or begun.get("place")
+        return ProjectVm(described["name"], described, created, record, bool(begun), place)
 
     def _copied(self, created, records, index):
         """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
@@ -274,19 +277,20 @@ class Project:
     def _begun_file(self, name):
         return os.path.join(vagrant_folder.machine_folder(self.dotfile, name), _BEGUN)
 
-    def _is_begun(self, name):
-        """Whether the file is about this project: a copy of the folder has it, too."""
+    def _begun(self, name):
+        """The content of the file, if it is about this project: a copy of the folder has it, too; else empty."""
         try:
             begun = json.loads(files.read(self._begun_file(name)))
-            return begun["file"] == self.file and files.identity(begun["folder"]) == files.identity(self.folder)
+            is_own = begun["file"] == self.file and files.identity(begun["folder"]) == files.identity(self.folder)
+            return begun if is_own else {}
         except (NotFound, ValueError, KeyError, TypeError):
-            return False
+            return {}
 
-    def begin_first_start(self, name):
+    def begin_first_start(self, name, place):
         """Record that a task is about to have Vagrant create a VM."""
         path = self._begun_file(name)
         files.make_folder(os.path.dirname(path))
-        text = json.dumps({"file": self.file, "folder": self.folder}, sort_keys=True)
+        text = json.dumps({"file": self.file, "folder": self.folder, "place": place}, sort_keys=True)
         files.replace_content(path, text.encode("ascii"))
 
     def end_first_start(self, name):
@@ -320,6 +324,7 @@ def _record_of(created):
 
 _SCHEMA = {
     "id": reader.is_text,
+    "place": reader.optional(reader.is_text),
     **dict.fromkeys(("ran", "ssh", EXPIRIES), reader.optional(reader.is_mapping)),
     "snapshots": reader.optional(lambda value: all(map(_SNAPSHOT.issubset, value.values()))),
 }
