@@ -14,7 +14,7 @@ import os
 import re
 
 from .._core import errors
-from .._core.frozen import Frozen
+from .._core.frozen import Frozen, replace
 
 DEFAULT = ".vagrant"
 _MACHINES = "machines"
@@ -27,7 +27,7 @@ class CreatedVm(Frozen):
 
     ``key_file`` is the SSH key that Vagrant installed in the guest; None if the guest has the key of the box.
     ``index_id`` is the VM's id in Vagrant's index (vagrant_states), ``project`` the folder of its Vagrantfile,
-    ``box_folder`` that of its box in Vagrant's home folder.
+    ``box_folder`` that of its box in Vagrant's home folder, ``other`` that of an id at another provider.
     """
 
     name: str
@@ -41,6 +41,7 @@ class CreatedVm(Frozen):
     index_id: str | None = None
     project: str | None = None
     box_folder: str | None = None
+    other: str | None = None
 
 
 class BoxDisks(Frozen):
@@ -64,7 +65,8 @@ def created_vms(files, dotfile):
     for name in files.entries(os.path.join(dotfile, _MACHINES)):
         folder = os.path.join(dotfile, _MACHINES, name)
         vms = [_created_vm(files, name, one, os.path.join(folder, one)) for one in _folders(files, folder)]
-        found.update({one.name: one for one in vms if one})
+        for one in filter(None, vms):
+            found[name] = replace(one, other=found[name].folder) if name in found else one
     return found
 
 

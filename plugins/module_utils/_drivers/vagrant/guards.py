@@ -13,6 +13,7 @@ from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
 from ..._core.sharing.file_checks import check_files
 from ..._kit.guards import Guard, SharedGuard, StepGuard
+from ..._kit.host_memory import check_memory
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
@@ -51,6 +52,13 @@ def _check_new_box(driver, plan):
         check_box(driver, plan)
 
 
+def _check_memory(driver, plan):
+    """Only of VMs on this host."""
+    config = plan.after.config
+    is_here = driver.tool_of_new(config.get("provider"), config.get("native") or {}) is not None
+    return check_memory(plan, files) if is_here else ()
+
+
 def _check_disks(driver, plan):
     if driver.project_vm(plan.before.name).created is None:
         return
@@ -61,6 +69,7 @@ def _check_disks(driver, plan):
             "Remove the option, or save the disk first (vagrant package).",
         )
     _check_snapshots_of_others(plan.before)
+    _check_checkpoints(driver, plan.before)
     _check_own_disks(driver, plan.before)
     if plan.before.id is not None and delete_disks != "all":
         _check_disks_are_listed(driver, driver.project_vm(plan.before.name))
@@ -75,6 +84,18 @@ def _check_snapshots_of_others(vm):
             " Vagrant cannot delete a VM with such a snapshot.",
             f"Delete it first: virsh snapshot-delete {vm.id} {quote(found)}. Before libvirt 9.10, merge its files while"
             f" the VM runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
+        )
+
+
+def _check_checkpoints(driver, vm):
+    """As with snapshots of others; only libvirt has checkpoints."""
+    project_vm = driver.project_vm(vm.name)
+    provider_tool = driver.provider_tool_of(project_vm) if project_vm.created.provider == "libvirt" else None
+    if provider_tool is not None and provider_tool.has_checkpoints(project_vm.created.id):
+        raise Refused(
+            f"{vm.name}: it has checkpoints, and Vagrant cannot delete a VM that has any.",
+            f"Delete them first: virsh checkpoint-list {vm.id}, then virsh checkpoint-delete {vm.id} CHECKPOINT; add"
+            " --metadata if the VM is off.",
         )
 
 
@@ -316,7 +337,8 @@ def _with_absolute_paths(folder, config):
 
 def check_name_is_free(driver, project_vm, config):
     """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
-    if project_vm.created is not None or not config.get("provider"):
+    is_there = project_vm.created is not None and not driver.is_gone(project_vm)
+    if is_there or not config.get("provider"):
         return
     native = config.get("native") or {}
     name = provider_name(driver.project, project_vm.name, config["provider"], native)
@@ -324,7 +346,7 @@ def check_name_is_free(driver, project_vm, config):
     found = provider_tool.find_vm(name, project_vm.begun) if name and provider_tool is not None else None
     if found:
         raise Refused(
-            f"{project_vm.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
+            f"{project_vm.name}: {config['provider']} has a {found} already, which does not belong to this"
             " project, and Vagrant would give the VM this name.",
             "Use another name, or a project_dir with a unique last part, or delete the other one first.",
         )
@@ -347,6 +369,7 @@ GUARDS_OF_ALL = (
 GUARDS = (
     *GUARDS_OF_ALL,
     Guard(_WRITING, check_architecture, "the provider does not create a VM of the architecture"),
+    Guard(("start", *_WRITING), _check_memory, "the VM does not start, or slows down its host (a warning)"),
     Guard(_WRITING, _check_unique, "Vagrant creates one of two entries, or none"),
     Guard(_WRITING, _check_file, "a provider does not support a setting"),
     Guard(_WRITING, _check_needed_files, "a file is missing, or is not what it should be"),

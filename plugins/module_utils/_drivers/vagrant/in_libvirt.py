@@ -37,6 +37,7 @@ class InLibvirt:
 
     def __init__(self, virsh):
         self._virsh, self._names, self._users, self._all = virsh, None, None, []
+        self._with_checkpoints = None
 
     def observe(self, ids, facets, begun=()):
         """{id: ProviderVm} of those that exist; ``begun`` are ids of VMs that may never have been started."""
@@ -115,9 +116,22 @@ class InLibvirt:
             self._names = self._read_names()
         domains, volumes = self._names
         if name in domains:
-            return "VM"
+            return f"VM '{name}'"
         path = volumes.get(f"{name}.img")
-        return None if path is None or (is_begun and not self._is_used(path)) else "volume"
+        return None if path is None or (is_begun and not self._is_used(path)) else f"volume '{path}'"
+
+    def left_of(self, name):
+        """Paths of the volumes with the names that Vagrant gives the disks of a VM, which does not exist any more."""
+        self._names = self._names or self._read_names()
+        return [path for volume, path in sorted(self._names[1].items()) if _is_own_name(name, volume)]
+
+    def has_checkpoints(self, identifier):
+        """Whether a VM has checkpoints; not before libvirt 5.6. One process reads them, once for all VMs."""
+        if self._with_checkpoints is None:
+            self._with_checkpoints = ""
+            with suppress(CommandFailed):  # This virsh does not know the option.
+                self._with_checkpoints = self._virsh.run("list", "--all", "--uuid", "--with-checkpoint")
+        return identifier in self._with_checkpoints.split()
 
     def _is_used(self, path):
         # Only an interrupted first start needs it.
@@ -307,9 +321,13 @@ def _drives(domain):
 def _drive(drive, domain, has_aliases):
     role = "no file" if not drive.is_file else "disk" if drive.is_disk else "medium"
     created = drive.alias.startswith(_OWN_ALIASES) if has_aliases else True
-    own_name = rf"{re.escape(domain)}(_\d+\.img|\.img|-{re.escape(drive.target)}\.\w+)"
-    is_own = role == "disk" and created and re.fullmatch(own_name, os.path.basename(drive.source))
-    return Drive(drive.target, drive.source, role, bool(is_own), named=created and has_aliases)
+    is_own = role == "disk" and created and _is_own_name(domain, os.path.basename(drive.source), drive.target)
+    return Drive(drive.target, drive.source, role, is_own, named=created and has_aliases)
+
+
+def _is_own_name(domain, volume, target=None):
+    target = r"\w+" if target is None else re.escape(target)
+    return re.fullmatch(rf"{re.escape(domain)}(_\d+\.img|\.img|-{target}\.\w+)", volume) is not None
 
 
 def _paths_in(snapshot):

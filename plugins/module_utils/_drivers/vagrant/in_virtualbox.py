@@ -84,7 +84,7 @@ class InVirtualBox:
 
     def find_vm(self, name, is_begun=False):
         """What has this name already: a VM, or None; VirtualBox has no volumes (see InLibvirt)."""
-        return "VM" if any(one.name == name for one in self._listed()) else None
+        return f"VM '{name}'" if any(one.name == name for one in self._listed()) else None
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""

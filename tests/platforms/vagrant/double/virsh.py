@@ -64,10 +64,10 @@ class Virsh:
     def _list(self, _plain, flags, _stdin):
         if "--with-managed-save" in flags:
             return ""
-        found = self._registry.read()["machines"]
-        lines = [
-            one["name"] if "--name" in flags else identifier for identifier, one in found.items() if "disks" in one
-        ]
+        found = {key: one for key, one in self._registry.read()["machines"].items() if "disks" in one}
+        if "--with-checkpoint" in flags:
+            found = {key: one for key, one in found.items() if one.get("checkpoints")}
+        lines = [one["name"] if "--name" in flags else identifier for identifier, one in found.items()]
         return "".join(f"{line}\n" for line in lines)
 
     def _domstate(self, plain, flags, _stdin):

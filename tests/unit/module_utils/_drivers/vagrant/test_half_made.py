@@ -187,7 +187,7 @@ def test_disk_of_others_with_the_name_of_a_new_vm_is_not_deleted(world):
     path = Path(world.virsh.pool) / "project_web.img"
     path.parent.mkdir()
     path.write_bytes(b"precious")
-    world.rejected("has a volume 'project_web' already", **MADE)
+    world.rejected("project_web.img' already", **MADE)
     assert path.read_bytes() == b"precious"
     assert not _records(world)
 
@@ -217,7 +217,7 @@ def test_left_over_volume_that_another_vm_uses_is_kept(world, when):
     killed(world, "volume")
     if when == "before the plan":
         _give_volume_to_shop(world)
-        world.rejected("has a volume 'project_web' already", **MADE)
+        world.rejected("project_web.img' already", **MADE)
     else:
         answered, lists = world.port.programs["virsh"], []
 
@@ -230,7 +230,7 @@ def test_left_over_volume_that_another_vm_uses_is_kept(world, when):
             return answered(argv, environment)
 
         world.port.programs["virsh"] = gives
-        assert "has a volume 'project_web' already" in _started(world).error
+        assert "project_web.img' already" in _started(world).error
     assert (Path(world.virsh.pool) / "project_web.img").read_bytes() == b"precious"
 
 
