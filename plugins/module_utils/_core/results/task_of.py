@@ -17,7 +17,7 @@ from ..errors import PolyvirtError
 from ..frozen import Frozen
 from ..model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
 from ..options.option import CONNECTION, PLACE, SETTING, TOGETHER, VM
-from ..options.request import requests
+from ..options.request import check_names, requests
 from ..planner.drives import as_one_option
 from ..planner.plan import plan
 from ..record.document_secrets import secrets_in_document
@@ -82,7 +82,12 @@ def task_of(vm, traits, options, connection=None, with_id=False):
 
 
 def _can_be_named(name):
-    return bool(name.strip()) and "/" not in name and name.isprintable() and "," not in name
+    """Return whether the module accepts the name, and Ansible passes it on as it is."""
+    try:
+        check_names([name], None)
+    except PolyvirtError:
+        return False
+    return name.isprintable() and "," not in name
 
 
 def _nested(task):

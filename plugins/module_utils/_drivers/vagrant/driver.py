@@ -112,11 +112,11 @@ class VagrantDriver(VagrantObserver):
         return request.config.get("provider") or described.get("provider") or self.default_provider
 
     def preflight(self, plan, released=frozenset()):
-        """Raise the errors with which the plan would fail half-way; only reads."""
+        """Raise the errors with which the plan would fail half-way, or return warnings; only reads."""
         from ..._kit.guards import check_all
         from .guards import GUARDS, GUARDS_OF_ALL
 
-        check_all(GUARDS if self.project.managed else GUARDS_OF_ALL, self, plan, released)
+        return check_all(GUARDS if self.project.managed else GUARDS_OF_ALL, self, plan, released)
 
     def apply(self, batch):
         return one_by_one(partial(carry_out, self), batch, change_counter.count)

@@ -6,25 +6,21 @@
 from __future__ import annotations
 
 import os
-import re
 from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.record.mark import making_of
-from ..._core.units import GIB, MIB, human_size
+from ..._kit.host_memory import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
 from ..._ports import files
 from ..._ports.folders import may_enter, may_everybody_enter
 from ..._tools.domain_xml import Definition, source_of, target_of
 from ..._tools.virsh_output import qemu_owner
 from .settings.networks import starts_guest
 
-#: So many times the memory of the host is a mistake, also for a VM that is not started now.
-_ALWAYS_TOO_MUCH = 8
 _INTERFACES = "/sys/class/net"
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
-_MEMORY = re.compile(rb"^(MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 
 
 class AskedOnce:
@@ -125,45 +121,19 @@ def check_memory_of_host(driver, plan):
     if _is_elsewhere(driver):
         return
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
-    total = sum(_memory_of_host())
+    total = sum(memory_of_host(files))
     is_set = _creates(plan) or _changed_keys(plan, "memory", "max_memory")
     # Less may be meant for another host, or for one that gets more memory.
-    is_mistake = is_set and needed > _ALWAYS_TOO_MUCH * total
+    is_mistake = is_set and needed > ALWAYS_TOO_MUCH * total
     if not total or needed <= total or not (is_mistake or (_starts(plan) and not _grants_any_amount())):
         return
     option = "memory" if (plan.after.config.get("memory") or 0) > total else "max_memory"
-    raise Refused(
-        f"{plan.after.name}: {option}: {human_size(needed)} is more than the hypervisor has"
-        f" ({_rounded(total)} of RAM and swap).",
-        "Set a smaller size.",
-    )
+    raise too_much_memory(plan, option, total)
 
 
-def memory_warnings(driver, plan):
+def memory_of_host_warnings(driver, plan):
     """Return a warning if the plan starts a VM that is larger than the RAM of the host."""
-    if _is_elsewhere(driver):
-        return []
-    needed, (ram, _swap) = plan.after.config.get("memory") or 0, _memory_of_host()
-    if not ram or needed <= ram:
-        return []
-    return [
-        f"{plan.after.name}: memory: {human_size(needed)} is more than the RAM of the hypervisor ({_rounded(ram)}). If"
-        " the guest uses it, the host is slow, or Linux ends the VM."
-    ]
-
-
-def _rounded(size):
-    unit = GIB if size >= GIB else MIB
-    return human_size(size // unit * unit)
-
-
-def _memory_of_host():
-    """Bytes of RAM and of swap; 0 if they cannot be read."""
-    try:
-        sizes = dict(_MEMORY.findall(files.read("/proc/meminfo")))
-    except PolyvirtError:
-        return 0, 0
-    return tuple(int(sizes.get(name, 0)) * 1024 for name in (b"MemTotal", b"SwapTotal"))
+    return [] if _is_elsewhere(driver) else memory_warnings(plan, memory_of_host(files)[0])
 
 
 def _grants_any_amount():

@@ -16,7 +16,7 @@ from .registry import ON, options
 
 def shared_folder(registry, words):
     verb, *rest = words
-    values, flags = ("name", "hostpath", "auto-mount-point"), ("readonly", "automount", "transient")
+    values, flags = ("name", "hostpath", "auto-mount-point", "symlink-policy"), ("readonly", "automount", "transient")
     (name,), given = options(rest, values, flags)
     machine = registry.lock(name, write="transient" not in given)
     folders = machine["config"]["folders"]
@@ -28,13 +28,18 @@ def shared_folder(registry, words):
         if not os.path.exists(path):
             text = f"RTPathQueryInfo failed on shared folder path '{path}': VERR_FILE_NOT_FOUND"
             raise invalid(text, "SharedFolderWrap")
-        folders.append([given["name"], path, "readonly" in given, "transient" in given])
+        mount = {"auto": "automount" in given, "point": given.get("auto-mount-point", ""), "links": ""}
+        folders.append([given["name"], path, "readonly" in given, "transient" in given, mount])
     elif known is None:
         raise not_found(f"Could not find a shared folder named '{given['name']}'", "SessionMachine")
     elif verb == "remove":
         folders.remove(known)
     elif verb == "modify":
-        known[2] = given.get("readonly") not in (None, "false")
+        if "readonly" in given:
+            known[2] = given["readonly"] != "false"
+        if "automount" in given:
+            known[4]["auto"] = given["automount"] != "false"
+        known[4]["links"] = given.get("symlink-policy", known[4]["links"])
     else:
         raise Misuse(f"Unknown subcommand: {verb}")
 

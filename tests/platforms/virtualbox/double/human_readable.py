@@ -225,10 +225,16 @@ def _folders(folders, is_old):
     if not folders:
         return ["Shared folders:<none>", ""] if is_old else [_line("Shared folders", "<none>")]
     lines = [_line("Shared folders", ""), ""]
-    for name, path, read_only, is_transient in sorted(folders, key=lambda folder: folder[3]):
+    for name, path, read_only, is_transient, mount in sorted(folders, key=lambda folder: folder[3]):
         access, kind = "readonly" if read_only else "writable", "transient" if is_transient else "machine"
-        lines.append(f"Name: '{name}', Host path: '{path}' ({kind} mapping), {access}")
+        lines.append(f"Name: '{name}', Host path: '{path}' ({kind} mapping), {access}{_mount(mount)}")
     return [*lines, ""]
+
+
+def _mount(mount):
+    links = f", symlink-policy: {mount['links']}" if mount["links"] else ""
+    point = f", mount-point: '{mount['point']}'" if mount["point"] else ""
+    return f"{', auto-mount' if mount['auto'] else ''}{links}{point}"
 
 
 def _described(indent, text):

@@ -35,8 +35,11 @@ def _share(share):
 
 
 def write_shares(driver, vbox_vm, present, changes):
-    """Change shared folders by removing and adding them again, because older versions cannot change them."""
-    wanted = {}
+    """Change shared folders by removing and adding them again, because older versions cannot change them.
+
+    What no option sets is kept: whether the guest mounts it, and the policy about links.
+    """
+    wanted, before = {}, {one.name: one for one in vbox_vm.machine.shared_folders if not one.transient}
     for change in changes:
         share = wanted.setdefault(change.key, dict(present.get(change.key) or {}))
         if change.attribute is not None:
@@ -49,13 +52,19 @@ def write_shares(driver, vbox_vm, present, changes):
         if name in present:
             driver.run(vbox_vm.uuid, "sharedfolder", "remove", vbox_vm.uuid, "--name", name)
         if share is not None:
-            driver.run(vbox_vm.uuid, "sharedfolder", "add", vbox_vm.uuid, *_words(name, share))
+            driver.run(vbox_vm.uuid, "sharedfolder", "add", vbox_vm.uuid, *_words(name, share, before.get(name)))
+            links = before[name].links if name in before else None
+            if links:
+                words = ("--name", name, f"--symlink-policy={links}")
+                driver.run(vbox_vm.uuid, "sharedfolder", "modify", vbox_vm.uuid, *words)
 
 
-def _words(name, share):
-    words = ["--name", name, "--hostpath", share["host_path"], "--automount"]
+def _words(name, share, before):
+    path = share.get("guest_path")
+    is_mounted = before is None or before.auto_mount or path not in (None, before.mount_point)
+    words = ["--name", name, "--hostpath", share["host_path"], *(["--automount"] if is_mounted else [])]
     words += ["--readonly"] if share.get("read_only") else []
-    return [*words, *(["--auto-mount-point", share["guest_path"]] if share.get("guest_path") else [])]
+    return [*words, *(["--auto-mount-point", path] if path else [])]
 
 
 _ATTRIBUTES = ("add", "remove", "host_path", "guest_path", "read_only")

@@ -195,7 +195,7 @@ def test_name_of_a_variable_is_valid(name, variable):
     assert [one["variable"] for one in task_of(found, TRAITS, OPTIONS)[1]] == [variable]
 
 
-@pytest.mark.parametrize("name", ["a/b", "a,b", " ", "a\nb"])
+@pytest.mark.parametrize("name", ["a/b", "a,b", " ", "a\nb", "web ", " web", "web\u00a0"])
 def test_vm_that_a_name_cannot_select_has_an_id(name):
     task, _omitted = task_of(replace(vm(), name=name), TRAITS, OPTIONS)
     assert (task["id"], "name" in task) == ("id-1", False)

@@ -53,8 +53,7 @@ def test_registry_of_virtualbox_is_part_of_the_place(tmp_path):
     (record,) = world.project.glob(".vagrant/machines/web/virtualbox/polyvirt.json")
     assert json.loads(record.read_text())["place"].startswith("virtualbox as user ")
     world.variables["VBOX_USER_HOME"] = "/srv/registry"
-    (identifier,) = (one.uuid for one in world.driver(name=["web"], vagrantfile=None, managed=True, executable="vagrant")
-                     ._provider_tool("virtualbox", {})._listed())  # fmt: skip
+    identifier = (record.parent / "id").read_text(encoding="ascii")
     world.virtualbox.run("controlvm", identifier, "poweroff")
     world.virtualbox.run("unregistervm", identifier)
     world.rejected("/srv/registry as user", state="absent")

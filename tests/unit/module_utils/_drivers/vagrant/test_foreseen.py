@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.delete import destroy
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files, permits
 
 from unit.module_utils._drivers.vagrant.in_process import BOX, World, users_file
 
@@ -146,3 +146,14 @@ def test_managed_vm_is_not_created_over_one_of_the_users_own_file(world, adopt):
     world.vagrant.write(users_file("web"), "Vagrantfile")
     assert world.run(managed=False, state="started").vm
     world.rejected("another Vagrantfile describes", adopt=adopt, **MADE)
+
+
+@pytest.mark.parametrize("more", [{}, {"native": {"host": "kvm2"}}], ids=["here", "on another host"])
+def test_memory_beyond_that_of_the_host_is_foreseen(tmp_path, monkeypatch, more):
+    world, read = World(tmp_path, "libvirt", virsh=True), files.read
+    text = b"MemTotal: 1048576 kB\nSwapTotal: 0 kB\n"
+    monkeypatch.setattr(files, "read", lambda path: text if path == "/proc/meminfo" else read(path))
+    made = {"box": BOX, "provider": "libvirt", "state": "stopped", **more}
+    done = world.run(memory="2G", check=True, **made)
+    assert ["is more than the RAM of the hypervisor" in one for one in done.warnings] == [True] * (not more)
+    assert world.run(memory="9G", check=True, **made).failed == (not more)

@@ -192,6 +192,37 @@ def test_shares_are_changed(vbox):
     assert list(observed(vbox).config["shared_folders"]) == ["s"]
 
 
+def _share(vbox, name):
+    long = vbox.run("list", "--long", "vms")
+    return next(line for line in long.splitlines() if line.startswith(f"Name: '{name}', Host path"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "mounted"), [((), ""), (("--automount", "--auto-mount-point", "/m"), ", auto-mount")]
+)
+def test_mount_of_a_share_that_is_not_requested_is_kept(vbox, flags, mounted):
+    task(vbox).succeeded()
+    folder = str(vbox.folder)
+    vbox.run("sharedfolder", "add", "web", "--name", "s", "--hostpath", folder, *flags)
+    configure(vbox, shared_folders={"s": {"read_only": True}}).succeeded()
+    assert f"'{folder}' (machine mapping), readonly{mounted}" in _share(vbox, "s")
+    assert ("auto-mount" in _share(vbox, "s")) == bool(mounted)
+    assert ("mount-point: '/m'" in _share(vbox, "s")) == bool(mounted)
+    assert configure(vbox, shared_folders={"s": {"read_only": True}}).writes == []
+    configure(vbox, shared_folders={"s": {"guest_path": "/n"}}).succeeded()
+    assert ", auto-mount" in _share(vbox, "s")
+    assert "mount-point: '/n'" in _share(vbox, "s")
+
+
+def test_link_policy_of_a_share_is_kept(vbox):
+    """VBoxManage 7.2 has it, for modify only."""
+    task(vbox).succeeded()
+    vbox.run("sharedfolder", "add", "web", "--name", "s", "--hostpath", str(vbox.folder))
+    vbox.run("sharedfolder", "modify", "web", "--name", "s", "--symlink-policy", "relative")
+    configure(vbox, shared_folders={"s": {"read_only": True}}).succeeded()
+    assert "symlink-policy: relative" in _share(vbox, "s")
+
+
 def test_vm_that_is_deleted_while_it_is_changed_is_an_error(vbox):
     task(vbox).succeeded()
     after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}

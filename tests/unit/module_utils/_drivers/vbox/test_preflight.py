@@ -325,3 +325,14 @@ def test_two_names_with_one_file_name_are_rejected(vbox):
     path.parent.mkdir()
     path.write_bytes(b"precious")
     rejected(vbox, f"{path} already exists", name="c:d")
+
+
+@pytest.mark.parametrize(("ram", "warned"), [(1, True), (4, False)])
+def test_memory_beyond_that_of_the_host_is_a_warning(vbox, monkeypatch, ram, warned):
+    """Beyond eight times of it is a mistake. VirtualBox itself accepts any number at a stopped VM."""
+    task(vbox).succeeded()
+    read, text = files.read, b"MemTotal: %d kB\nSwapTotal: 0 kB\n" % (ram << 20)
+    monkeypatch.setattr(files, "read", lambda path: text if path == "/proc/meminfo" else read(path))
+    done = task(vbox, config={"memory": 2048 * MIB}).succeeded()
+    assert ["is more than the RAM of the hypervisor" in one for one in done.outcome.warnings] == [True] * warned
+    rejected(vbox, "web: memory: 33G is more than the hypervisor has", config={"memory": 33 * 1024 * MIB})

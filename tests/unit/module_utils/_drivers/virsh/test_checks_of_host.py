@@ -136,7 +136,7 @@ def test_start_of_a_vm_that_is_larger_than_the_ram_is_a_warning(
     virsh = FakeVirsh()
     virsh.uri = uri
     vm = Vm("web", id="u", config={"memory": memory * GIB})
-    warnings = host_checks.memory_warnings(driver_of(virsh, tmp_path), Plan(vm, vm, segments=((step,),)))
+    warnings = host_checks.memory_of_host_warnings(driver_of(virsh, tmp_path), Plan(vm, vm, segments=((step,),)))
     assert [("web: memory: 8G is more than the RAM of the hypervisor (7G)" in one) for one in warnings] == (
         [True] if is_warning else []
     )
