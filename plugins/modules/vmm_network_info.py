@@ -300,7 +300,9 @@ isolation_problems:
   type: list
   elements: str
 nat_problems:
-  description: The rule before those of the role with which packets of guests leave without address translation.
+  description:
+    - The rules before those of the role that block the packets of guests, or with which these leave without address
+      translation.
   returned: with O(network)
   type: list
   elements: str

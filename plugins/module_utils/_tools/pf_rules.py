@@ -141,6 +141,17 @@ def without_nat(evaluated, packets):
     return None
 
 
+def blocked_by(evaluated, packets):
+    """Return the rule before those of the role that blocks all of the packets, or None."""
+    for rule in evaluated:
+        matched = rule.matches(packets) if rule.is_quick else NO
+        if rule.own or (matched and rule.action == "pass"):
+            return None
+        if rule.action == "block" and matched == ALL:
+            return rule.shown
+    return None
+
+
 def skipped(text, interfaces):
     """Return those of ``interfaces`` (names and groups) that pf.conf takes from pf: ``set skip on``."""
     macros = dict(_MACRO.findall(text))

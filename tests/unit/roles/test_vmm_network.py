@@ -282,13 +282,25 @@ def test_rule_that_would_end_the_isolation_is_found_before_the_first_run(host):
     assert "passed by pass in quick proto tcp from any to any port = 22 flags S/SA" in done.output
 
 
-def test_rule_that_takes_the_address_translation_away_is_reported(host):
-    report = "before the rules of the role, so packets of guests"
-    for rule, is_reported in (("pass out quick on egress", True), ("pass out on egress", False)):
+def test_isolation_that_cannot_hold_is_found_before_the_first_write(host):
+    host.write("/etc/pf.conf", f"set skip on vether0\n{STOCK_PF}")
+    before = host.files()
+    done = host.play("vmm_network", **MODES["routed"], **VERIFIED)
+    assert (done.code != 0, done.changed, host.files() == before) == (True, [], True), done.output
+    assert "pf.conf takes vether0 from pf: set skip on vether0" in done.output
+    assert "Nothing was changed" in done.output
+
+
+def test_rule_that_blocks_guests_or_takes_their_address_translation_away_is_reported(host):
+    for rule, report, is_reported in (
+        ("pass out quick on egress", "leave without address translation", True),
+        ("pass out on egress", "before the rules of the role", False),
+        ("block in quick", "are blocked", True),
+    ):
         host.write("/etc/pf.conf", f"{STOCK_PF}{rule}\n")
         host.call("pfctl", "-f", "/etc/pf.conf")
         done = host.play("vmm_network", "--check", **MODES["local"])
-        assert (done.code, report in done.output) == (0, is_reported), done.output
+        assert (done.code, report in " ".join(done.output.split())) == (0, is_reported), done.output
 
 
 def test_isolation_is_verified_from_a_guest(host, tmp_path):

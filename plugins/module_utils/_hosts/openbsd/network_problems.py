@@ -14,7 +14,7 @@ from collections import Counter
 
 from ..._ports import files
 from ..._tools import openbsd_network as net
-from ..._tools.pf_rules import Packets, passed_by, rules, skipped, without_nat
+from ..._tools.pf_rules import Packets, blocked_by, passed_by, rules, skipped, without_nat
 
 ANCHOR = "polyvirt_vmm"
 #: Networks that isolated guests cannot reach, next to those of the host; also in roles/vmm_network/vars.
@@ -178,14 +178,18 @@ def _check_host(host, wanted, _subnet):
 
 
 def pf_problems(host, wanted, subnet):
-    """Return {isolation_problems, nat_problems}: the rules that pass packets of isolated guests, or without NAT."""
+    """Return {isolation_problems: rules that pass packets of isolated guests, nat_problems: rules that block those of
+    all guests, or let them leave without NAT}.
+    """
     guests = subnet or net.network(host.configuration.prefix)
     if wanted["state"] == "absent" or wanted["mode"] == "bridged" or guests is None:
         return {"isolation_problems": [], "nat_problems": []}
     inside = ["tap"] if wanted["mode"] == "local" else ["tap", wanted["host_interface"]]
     blocked = [(name, net.network(one)) for name in inside for one in dict.fromkeys((*_PRIVATE, *host.lan(wanted)))]
     evaluated = _evaluated(host, [f"block drop in on {name} inet from {guests} to {one}" for name, one in blocked])
-    lost = without_nat(evaluated, Packets("out", "egress", guests, _EVERYWHERE, host.interfaces))
+    leaving = Packets("out", "egress", guests, _EVERYWHERE, host.interfaces)
+    ways = [leaving, *(Packets("in", name, guests, _EVERYWHERE, host.interfaces) for name in inside)]
+    lost = [*filter(None, [*(blocked_by(evaluated, one) for one in ways), without_nat(evaluated, leaving)])]
     found = {}
     for name, one in blocked if wanted["filter"] else ():
         rule = passed_by(evaluated, Packets("in", name, guests, one, host.interfaces))
@@ -196,7 +200,7 @@ def pf_problems(host, wanted, subnet):
             *(f"pf.conf takes {name} from pf: set skip on {name}" for name in skip),
             *(f"{where}: {f'passed by {rule}' if rule else 'no rule blocks them'}" for rule, where in found.items()),
         ],
-        "nat_problems": [lost] if lost else [],
+        "nat_problems": list(dict.fromkeys(lost)),
     }
 
 

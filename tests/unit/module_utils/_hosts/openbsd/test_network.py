@@ -44,6 +44,11 @@ def test_invalid_prefix_of_vm_conf_is_named(host):
         ("pass in quick\n", 1, 0),
         ("pass out quick\n", 0, 1),
         ("pass quick\n", 1, 1),
+        ("block in quick\n", 0, 1),
+        ("block quick\n", 0, 1),
+        ("block in quick on em0\n", 0, 0),
+        ("block in quick inet proto tcp\n", 0, 0),
+        ("block in\n", 0, 0),
         ("set skip on tap\npass\n", 1, 0),
     ],
 )
