@@ -78,7 +78,8 @@ def expected(installer):
     meant = {**options, **{name: value for name, value in MEANT.items() if name in options}}
     if installer != "windows":
         meant["password_hash"] = password_hash_for(PASSWORD, installer, seed="web1 example.org ansible")
-    return rendered(values(installer, **meant))
+    # The account has the same name on all systems, and in all languages of Windows.
+    return rendered(values(installer, **{"user": "ansible", **meant}))
 
 
 @pytest.fixture(name="play")
