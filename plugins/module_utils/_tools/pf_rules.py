@@ -131,23 +131,17 @@ def passed_by(evaluated, packets):
     return decided
 
 
-def without_nat(evaluated, packets):
-    """Return the rule before those of the role with which packets leave without address translation, or None."""
+def lost_before(evaluated, packets):
+    """Return the rule before those of the role that blocks all of the packets, or with which some of those that go out
+    leave without address translation; None if there is none.
+    """
     for rule in evaluated:
         if rule.own:
             return None
-        if rule.is_quick and rule.action == "pass" and " nat-to " not in rule.text and rule.matches(packets):
-            return rule.shown
-    return None
-
-
-def blocked_by(evaluated, packets):
-    """Return the rule before those of the role that blocks all of the packets, or None."""
-    for rule in evaluated:
         matched = rule.matches(packets) if rule.is_quick else NO
-        if rule.own or (matched and rule.action == "pass"):
-            return None
-        if rule.action == "block" and matched == ALL:
+        if matched and rule.action == "pass" and " nat-to " not in rule.text:
+            return rule.shown if packets.direction == "out" else None
+        if matched == ALL and rule.action == "block":
             return rule.shown
     return None
 

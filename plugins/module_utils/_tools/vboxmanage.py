@@ -91,8 +91,8 @@ _KNOWN = frozenset({
     "snapshot showvminfo",
     "clonemedium", "clonevm", "closemedium", "controlvm", "convertfromraw", "createmedium", "createvm",
     "dhcpserver add", "dhcpserver modify", "dhcpserver restart", "modifymedium", "modifynvram", "modifyvm",
-    "registervm", "setextradata", "sharedfolder add", "sharedfolder modify", "sharedfolder remove", "snapshot edit",
-    "snapshot take", "startvm", "storageattach", "storagectl",
+    "registervm", "setextradata", "sharedfolder add", "sharedfolder remove", "snapshot edit", "snapshot take",
+    "startvm", "storageattach", "storagectl",
 })  # fmt: skip
 #: Commands that destroy something: what (permits.py), and the places of the words that name it.
 _DESTROYS = {

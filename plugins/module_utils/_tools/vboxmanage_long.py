@@ -72,7 +72,7 @@ _RULE = Pattern(
 )
 _FOLDER = Pattern(
     r"^Name: '(?P<name>.*)', Host path: '(?P<path>.*)' \((?P<kind>\w+) mapping\), (?P<access>writable|readonly)"
-    r"(?P<auto>, auto-mount)?(?:, symlink-policy: (?P<links>\w+))?(?:, mount-point: '(?P<point>.*)')?$",
+    r"(?P<auto>, auto-mount)?(?:, symlink-policy: \S+?)?(?:, mount-point: '(?P<point>.*)')?$",
     re.MULTILINE,
 )
 _SNAPSHOT = Pattern(
@@ -348,7 +348,6 @@ def _folder(found):
         found["access"] == "readonly",
         found["auto"] is not None,
         found["point"] or "",
-        found["links"],
     )
 
 

@@ -78,7 +78,7 @@ class Nic(Frozen):
 
 
 class SharedFolder(Frozen):
-    """The last four fields are only in ``list --long vms``; None: not reported."""
+    """The last three fields are only in ``list --long vms``; None: not reported."""
 
     name: str
     path: str
@@ -86,7 +86,6 @@ class SharedFolder(Frozen):
     read_only: bool | None = None
     auto_mount: bool | None = None
     mount_point: str | None = None
-    links: str | None = None
 
 
 class Snapshot(Frozen):

@@ -13,7 +13,7 @@ from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
 from ..._core.sharing.file_checks import check_files
 from ..._kit.guards import Guard, SharedGuard, StepGuard
-from ..._kit.host_memory import check_memory
+from ..._kit.space import check_memory
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
@@ -54,9 +54,8 @@ def _check_new_box(driver, plan):
 
 def _check_memory(driver, plan):
     """Only of VMs on this host."""
-    config = plan.after.config
-    is_here = driver.tool_of_new(config.get("provider"), config.get("native") or {}) is not None
-    return check_memory(plan, files) if is_here else ()
+    tool_here = driver.tool_of_new(plan.after.config.get("provider"), plan.after.config.get("native") or {})
+    return check_memory(plan, files) if tool_here else ()
 
 
 def _check_disks(driver, plan):
@@ -69,7 +68,6 @@ def _check_disks(driver, plan):
             "Remove the option, or save the disk first (vagrant package).",
         )
     _check_snapshots_of_others(plan.before)
-    _check_checkpoints(driver, plan.before)
     _check_own_disks(driver, plan.before)
     if plan.before.id is not None and delete_disks != "all":
         _check_disks_are_listed(driver, driver.project_vm(plan.before.name))
@@ -87,22 +85,16 @@ def _check_snapshots_of_others(vm):
         )
 
 
-def _check_checkpoints(driver, vm):
-    """As with snapshots of others; only libvirt has checkpoints."""
+def _check_own_disks(driver, vm):
+    """The core knows the users of each disk only where they cost nothing, and nothing about checkpoints."""
     project_vm = driver.project_vm(vm.name)
-    provider_tool = driver.provider_tool_of(project_vm) if project_vm.created.provider == "libvirt" else None
-    if provider_tool is not None and provider_tool.has_checkpoints(project_vm.created.id):
+    provider_tool = driver.provider_tool_of(project_vm)
+    if provider_tool is not None and project_vm.created.provider == "libvirt" and provider_tool.has_checkpoints(vm.id):
         raise Refused(
             f"{vm.name}: it has checkpoints, and Vagrant cannot delete a VM that has any.",
             f"Delete them first: virsh checkpoint-list {vm.id}, then virsh checkpoint-delete {vm.id} CHECKPOINT; add"
             " --metadata if the VM is off.",
         )
-
-
-def _check_own_disks(driver, vm):
-    """The core knows the users of each disk only where they cost nothing."""
-    project_vm = driver.project_vm(vm.name)
-    provider_tool = driver.provider_tool_of(project_vm)
     for one in (one for one in vm.files if one.ours and provider_tool is not None):
         users = ", ".join(provider_tool.users(project_vm.created.id, one))
         if users:
@@ -337,8 +329,7 @@ def _with_absolute_paths(folder, config):
 
 def check_name_is_free(driver, project_vm, config):
     """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
-    is_there = project_vm.created is not None and not driver.is_gone(project_vm)
-    if is_there or not config.get("provider"):
+    if (project_vm.created is not None and not driver.is_gone(project_vm)) or not config.get("provider"):
         return
     native = config.get("native") or {}
     name = provider_name(driver.project, project_vm.name, config["provider"], native)

@@ -36,8 +36,7 @@ class InLibvirt:
     """The domains of one connection."""
 
     def __init__(self, virsh):
-        self._virsh, self._names, self._users, self._all = virsh, None, None, []
-        self._with_checkpoints = None
+        self._virsh, self._names, self._users, self._all, self._with_checkpoints = virsh, None, None, [], None
 
     def observe(self, ids, facets, begun=()):
         """{id: ProviderVm} of those that exist; ``begun`` are ids of VMs that may never have been started."""
@@ -123,7 +122,7 @@ class InLibvirt:
     def left_of(self, name):
         """Paths of the volumes with the names that Vagrant gives the disks of a VM, which does not exist any more."""
         self._names = self._names or self._read_names()
-        return [path for volume, path in sorted(self._names[1].items()) if _is_own_name(name, volume)]
+        return [path for volume, path in sorted(self._names[1].items()) if _is_own_name(name, volume, r"\w+")]
 
     def has_checkpoints(self, identifier):
         """Whether a VM has checkpoints; not before libvirt 5.6. One process reads them, once for all VMs."""
@@ -321,12 +320,14 @@ def _drives(domain):
 def _drive(drive, domain, has_aliases):
     role = "no file" if not drive.is_file else "disk" if drive.is_disk else "medium"
     created = drive.alias.startswith(_OWN_ALIASES) if has_aliases else True
-    is_own = role == "disk" and created and _is_own_name(domain, os.path.basename(drive.source), drive.target)
+    is_own = (
+        role == "disk" and created and _is_own_name(domain, os.path.basename(drive.source), re.escape(drive.target))
+    )
     return Drive(drive.target, drive.source, role, is_own, named=created and has_aliases)
 
 
-def _is_own_name(domain, volume, target=None):
-    target = r"\w+" if target is None else re.escape(target)
+def _is_own_name(domain, volume, target):
+    """Whether Vagrant gives this name to a disk of the domain at ``target``, a pattern."""
     return re.fullmatch(rf"{re.escape(domain)}(_\d+\.img|\.img|-{target}\.\w+)", volume) is not None
 
 

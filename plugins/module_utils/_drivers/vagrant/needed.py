@@ -15,6 +15,7 @@ from ..._kit.local_files import LocalFiles
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools import vagrant_folder
+from .project import provider_name
 
 
 class VagrantFiles(LocalFiles):
@@ -82,3 +83,21 @@ def is_half_made(project_vm, provider_vm):
     """Whether a task was killed when Vagrant had created a VM, but nothing has run on it: there is nothing to lose."""
     is_idle = provider_vm.power == STOPPED or provider_vm.nics == 0
     return project_vm.begun and is_idle and not project_vm.created.is_provisioned and bool(provider_vm.is_unwritten)
+
+
+def left_files(driver, project_vm, provider, native):
+    """Volumes of a VM that was removed without Vagrant, so that nobody knows who uses them now: they are kept."""
+    provider_tool = driver.tool_of_new(provider, native) if provider == "libvirt" else None
+    name = provider_name(driver.project, project_vm.name, provider, native)
+    left = provider_tool.left_of(name) if provider_tool is not None and name else ()
+    return tuple(File(one, "disk", elsewhere="its VM was removed without Vagrant") for one in left)
+
+
+def not_modelled(project_vm, path):
+    """{name: why it is not described}: a program that only Vagrant runs, and what its file does not contain."""
+    if project_vm.described is None:
+        return {"Vagrantfile": f"{path} is your own program, and only Vagrant runs it: its settings are not read."}
+    return {
+        project_vm.created.provider: f"Settings that {path} does not contain, such as those of the box, and changes by"
+        " other programs than Vagrant are not read. Vagrant sets what the file contains at each start."
+    }

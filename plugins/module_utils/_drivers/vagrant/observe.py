@@ -12,7 +12,10 @@ from __future__ import annotations
 import os
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
-from ..._core.model import RUNNING, Observation, Target
+from ..._core.frozen import replace
+from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
+from ..._core.record.leases import read_stored
+from ..._core.record.mark import CREATED, DAMAGED
 from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
@@ -23,8 +26,9 @@ from ..._tools.virsh import SYSTEM_URI, Virsh, connection_uri
 from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
-from .project import Project, default_file
-from .project_vm import connection_of, is_created, vm_of
+from .needed import files_of, is_half_made, left_files, not_modelled
+from .project import EXPIRIES, Project, default_file, ssh_record
+from .settings.table import DESCRIPTIVE, INPUTS, automatic, config_of
 from .traits import vagrant_traits
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
@@ -32,6 +36,10 @@ _VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
 _SESSION_URI = "qemu:///session"
 #: Keys of native that select the libvirt of another host.
 _REMOTE = ("connect_via_ssh", "host", "socket")
+#: Settings that a running VM does not use: a change is in force at once.
+_OF_FILE = (*DESCRIPTIVE, "environment")
+#: Seconds by which the provider's creation time of a snapshot may differ from the recorded one.
+_TIME_TOLERANCE = 30
 
 
 def observe_vms(driver, contents, targets, facets):
@@ -48,12 +56,13 @@ def observe_vms(driver, contents, targets, facets):
         names = [*names, *(name for name in statuses if name not in names and _is_selected(name, targets))]
         driver.project.described = frozenset(statuses)
     ssh_configs = driver.ssh_configs(list(_without_ssh_record(driver, contents, provider_vms, facets)))
-    vms = [vm_of(driver, contents, name, provider_vms.get(name), ssh_configs.get(name)) for name in names]
+    vms = [_vm(driver, contents, name, provider_vms.get(name), ssh_configs.get(name)) for name in names]
     return vms, tuple({**contents.vms, **statuses})
 
 
 def _is_created(contents, name):
-    return is_created(contents.vms.get(name))
+    """Whether Vagrant has one id for a VM; with two, nobody knows which one it would use."""
+    return name in contents.vms and contents.vms[name].created is not None and not contents.vms[name].created.other
 
 
 def _selected_names(contents, targets):
@@ -128,6 +137,123 @@ def _without_ssh_record(driver, contents, provider_vms, facets):
             yield name
 
 
+def _vm(driver, contents, name, provider_vm, ssh_config):
+    project_vm = contents.vms.get(name)
+    is_recorded = project_vm is not None and project_vm.created is not None
+    if provider_vm is None and is_recorded and not driver.is_gone(project_vm):
+        return Vm(name=name, id=project_vm.created.id, power=UNKNOWN, reason=_why_unknown(driver, project_vm))
+    if project_vm is None or (project_vm.described is None and provider_vm is None):
+        # Vagrant can create it from the user's file, and starts what it creates.
+        return Vm.absent(name).having(recipe=driver.project.path)
+    config = config_of(project_vm.described, contents.environment) if project_vm.described else {}
+    if provider_vm is None:
+        files = left_files(driver, project_vm, *_connection_of(project_vm)) if is_recorded else ()
+        return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None), files=files)
+    files = files_of(provider_vm.drives, project_vm, driver.project.home, is_half_made(project_vm, provider_vm))
+    if is_half_made(project_vm, provider_vm):
+        # Its next start, or its deletion, removes what an interrupted task has left of it.
+        return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None), files=files)
+    if provider_vm.nics == 0:
+        driver.without_nic.add(name)
+    is_on = provider_vm.power not in (STOPPED, ABSENT)
+    return Vm(
+        name=name,
+        id=project_vm.created.id,
+        power=provider_vm.power,
+        reason=provider_vm.reason,
+        busy=provider_vm.busy,
+        config=config,
+        active=_active(project_vm, config, provider_vm) if is_on and config else None,
+        snapshots=tuple(_with_record(one, project_vm, config) for one in provider_vm.snapshots),
+        addresses=_addresses(provider_vm, ssh_config),
+        ssh=_ssh(project_vm, provider_vm, ssh_config) if provider_vm.power == RUNNING else None,
+        mark=_mark(project_vm, project_vm.created.id),
+        files=files,
+        effective=provider_vm.running,
+        not_modelled=lambda: not_modelled(project_vm, driver.project.path),
+    )
+
+
+def _why_unknown(driver, project_vm):
+    created = project_vm.created
+    if created.other:
+        return f"{created.other} and {created.folder} each have a file id; remove the directory that is outdated"
+    if not driver.project.describes(project_vm.name):
+        return f"{driver.project.path} does not describe it any more, and only Vagrant knows its state"
+    asked, place = driver.place_of(project_vm), project_vm.place or "not recorded"
+    return f"the connection of {created.id} is {place}, and {asked} does not know it"
+
+
+def _mark(project_vm, vm_id):
+    """The mark, with the image that the VM is created from. VMs in the managed file are ours, even without a record.
+
+    Those of the user's own Vagrantfile have nothing but the record that Vagrant has created them from this file.
+    """
+    if DAMAGED in project_vm.record:
+        return project_vm.record
+    described = project_vm.described or {}
+    inputs = described.get(INPUTS)
+    return {"id": vm_id, CREATED: described.get(CREATED, ""), **({"inputs": dict(inputs)} if inputs else {})}
+
+
+def _active(project_vm, config, provider_vm):
+    """The settings with which a VM runs: those recorded at its last start, and those that the provider reports."""
+    ran = project_vm.record.get("ran")
+    # After a start that failed, or without this collection, it is unknown whether the guest is provisioned.
+    active = {**config_of(ran), **{field: config[field] for field in _OF_FILE}} if ran else {"provisioners": ()}
+    if automatic(active["provisioners"]) == automatic(config["provisioners"]):
+        active["provisioners"] = config["provisioners"]
+    # Settings that are None in the description are decided by the box, and not compared.
+    reported = {field: value for field, value in provider_vm.running.items() if config[field] is not None}
+    return {**active, **reported}
+
+
+def _with_record(snapshot, project_vm, config):
+    """A snapshot with the settings that were recorded when this collection created it, and with its expiry."""
+    snapshot = _with_settings(snapshot, project_vm, config)
+    recorded = project_vm.record.get(EXPIRIES, {}).get(snapshot.name)
+    is_same = isinstance(recorded, dict) and _is_same_time(snapshot.created, recorded.get("created"))
+    return replace(snapshot, expires=read_stored(recorded)) if is_same else snapshot
+
+
+def _is_same_time(created, recorded):
+    """Return whether a snapshot is the recorded one; one with the same name and another time is not."""
+    return not created or not recorded or abs(created - recorded) <= _TIME_TOLERANCE
+
+
+def _with_settings(snapshot, project_vm, config):
+    recorded = project_vm.record.get("snapshots", {}).get(snapshot.name)
+    if recorded is None or not _is_same_time(snapshot.created, recorded["created"]):
+        return snapshot
+    if not snapshot.created:
+        snapshot = replace(snapshot, created=recorded["created"], power=recorded["power"])
+    if recorded["machine"] is None or not config:
+        return snapshot
+    return replace(snapshot, config={**config_of(recorded["machine"]), **{field: config[field] for field in _OF_FILE}})
+
+
+def _addresses(provider_vm, ssh_config):
+    """The addresses that the provider reports; else the one that Vagrant connects to, unless it is this host's."""
+    if provider_vm.addresses or ssh_config is None or provider_vm.ssh or ssh_config.host.startswith("127."):
+        return provider_vm.addresses
+    return (Address(ssh_config.host, "vagrant"),)
+
+
+def _ssh(project_vm, provider_vm, ssh_config):
+    """Host and port for SSH, with the user and key that were recorded, or that Vagrant reports now (``ssh_config``)."""
+    record = project_vm.record.get("ssh") or (ssh_record(ssh_config) if ssh_config else {})
+    host_and_port = provider_vm.ssh
+    if not host_and_port and provider_vm.addresses:
+        host_and_port = (provider_vm.addresses[0].address, record.get("port", 22))
+    if not host_and_port and ssh_config:
+        host_and_port = (ssh_config.host, ssh_config.port)
+    if not host_and_port:
+        return None
+    host, port = host_and_port
+    key_file = project_vm.created.key_file or record.get("key_file")
+    return {"host": host, "port": port, "user": record.get("user"), "key_file": key_file, "scope": "host"}
+
+
 def is_installed(commands, executable):
     try:
         commands.find(executable)
@@ -200,7 +326,7 @@ class VagrantObserver:
             project_vms = [one for one in project_vms if one.created and one.created.id == identifier]
         elif names is not None:
             project_vms = [one for one in project_vms if one.name in names]
-        found = [connection_of(one) for one in project_vms]
+        found = [_connection_of(one) for one in project_vms]
         is_one_new = identifier is None and len(project_vms) < len(names or ())
         return [*found, of_new] if is_one_new or not found else found
 
@@ -212,10 +338,9 @@ class VagrantObserver:
 
     def provider_tool_of(self, project_vm):
         """The tool of a created VM's provider; None if this host does not have it, or if it does not know the VM."""
-        created = project_vm.created
-        if created is None or created.other or created.id in self.unknown_ids:
+        if project_vm.created is None or project_vm.created.other or project_vm.created.id in self.unknown_ids:
             return None
-        return self._provider_tool(*connection_of(project_vm))
+        return self._provider_tool(*_connection_of(project_vm))
 
     def tool_of_new(self, provider, native):
         """The tool for a VM that is not created yet; None if this host does not have it."""
@@ -227,11 +352,10 @@ class VagrantObserver:
 
     def place_of(self, project_vm):
         """Who answers about a VM: the connection, the user and this host, as text."""
-        provider, native = connection_of(project_vm)
-        where = self.commands.environment("VBOX_USER_HOME") if provider == "virtualbox" else None
-        if provider == "libvirt":
-            where = " ".join([self._uri(native), *(str(native[key]) for key in _REMOTE if native.get(key))])
-        return f"{where or provider} as user {os.geteuid()} on {files.host_name()}"
+        provider, native = _connection_of(project_vm)
+        places = {"libvirt": self._uri(native), "virtualbox": self.commands.environment("VBOX_USER_HOME")}
+        where = " ".join([places.get(provider) or provider, *(str(native[key]) for key in _REMOTE if native.get(key))])
+        return f"{where} as user {os.geteuid()} on {files.host_name()}"
 
     def _uri(self, native):
         default = _SESSION_URI if native.get("qemu_use_session") else SYSTEM_URI
@@ -291,3 +415,8 @@ class VagrantObserver:
         if missing:
             self._ssh_configs.update(in_vagrant.ssh_configs(self.vagrant_on, self.project.dotfile, missing))
         return {name: self._ssh_configs[name] for name in names if name in self._ssh_configs}
+
+
+def _connection_of(project_vm):
+    provider = project_vm.created.provider if project_vm.created else project_vm.described["provider"]
+    return provider, (project_vm.described or {}).get("native") or {}

@@ -128,8 +128,7 @@ def _flags_of_up(driver, vm, project_vm):
 
 def _record_start(driver, name, project_vm):
     """Record the settings of this start, and the SSH connection, which depends on the box and is read once per VM."""
-    place = driver.place_of(driver.project_vm(name))
-    driver.project.record(name, ran=dict(project_vm.described), place=place)
+    driver.project.record(name, ran=dict(project_vm.described), place=driver.place_of(project_vm))
     driver.project.end_first_start(name)
     if "ssh" not in project_vm.record:
         config = output.ssh_configs(driver.vagrant_for(name).read("ssh-config", name)).get(name)

@@ -143,8 +143,7 @@ class Project:
 
     def _described_vm(self, described, created, record):
         begun = {} if record.get("ran") else self._begun(described["name"])
-        place = record.get("place") or begun.get("place")
-        return ProjectVm(described["name"], described, created, record, bool(begun), place)
+        return ProjectVm(described["name"], described, created, record, bool(begun), {**begun, **record}.get("place"))
 
     def _copied(self, created, records, index):
         """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
@@ -280,9 +279,10 @@ class Project:
     def _begun(self, name):
         """The content of the file, if it is about this project: a copy of the folder has it, too; else empty."""
         try:
-            begun = json.loads(files.read(self._begun_file(name)))
-            is_own = begun["file"] == self.file and files.identity(begun["folder"]) == files.identity(self.folder)
-            return begun if is_own else {}
+            one = json.loads(files.read(self._begun_file(name)))
+            return (
+                one if one["file"] == self.file and files.identity(one["folder"]) == files.identity(self.folder) else {}
+            )
         except (NotFound, ValueError, KeyError, TypeError):
             return {}
 

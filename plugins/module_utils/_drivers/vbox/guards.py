@@ -17,7 +17,7 @@ from ..._core.planner.simulate import simulate
 from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
 from ..._kit.guards import Guard, SharedGuard, StepGuard
-from ..._kit.host_memory import check_memory
+from ..._kit.space import check_memory
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
@@ -190,10 +190,6 @@ def _planned(plan, path):
     return next((change.new for _vm, change in planned_changes(plan) if change.path == path), None)
 
 
-def _check_memory(_driver, plan):
-    return check_memory(plan, files)
-
-
 def _check_os_type(driver, plan):
     """modifyvm accepts any value, so it is checked here."""
     os_type = _planned(plan, "os_type")
@@ -265,7 +261,7 @@ GUARDS = (
     Guard(("kill", "delete", "restore"), _check_saved_state, "VirtualBox deletes a user's file of saved memory"),
     Guard(("snapshot", "drop_snapshot"), check_snapshots, "a snapshot cannot be taken or deleted half-way"),
     Guard(("start", *ADDED), check_media, "a disk cannot be read, or its controller has no port left"),
-    Guard(("create", "start", "memory"), _check_memory, "the VM does not start, or slows down its host (a warning)"),
+    Guard(("create", "start", "memory"), lambda _driver, plan: check_memory(plan, files), "the host has less memory"),
     Guard(("create", "os_type"), _check_os_type, "modifyvm accepts any value"),
     Guard(("create", "autostart", "native"), _check_autostart, "the VM is not started with the host, without an error"),
     Guard(("create", "networks"), _check_networks, "VirtualBox accepts any network, and does not start the VM"),

@@ -12,7 +12,7 @@ from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.record.mark import making_of
-from ..._kit.host_memory import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
+from ..._kit.space import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
 from ..._ports import files
 from ..._ports.folders import may_enter, may_everybody_enter
 from ..._tools.domain_xml import Definition, source_of, target_of

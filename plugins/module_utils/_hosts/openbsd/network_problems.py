@@ -14,7 +14,7 @@ from collections import Counter
 
 from ..._ports import files
 from ..._tools import openbsd_network as net
-from ..._tools.pf_rules import Packets, blocked_by, passed_by, rules, skipped, without_nat
+from ..._tools.pf_rules import Packets, lost_before, passed_by, rules, skipped
 
 ANCHOR = "polyvirt_vmm"
 #: Networks that isolated guests cannot reach, next to those of the host; also in roles/vmm_network/vars.
@@ -187,9 +187,8 @@ def pf_problems(host, wanted, subnet):
     inside = ["tap"] if wanted["mode"] == "local" else ["tap", wanted["host_interface"]]
     blocked = [(name, net.network(one)) for name in inside for one in dict.fromkeys((*_PRIVATE, *host.lan(wanted)))]
     evaluated = _evaluated(host, [f"block drop in on {name} inet from {guests} to {one}" for name, one in blocked])
-    leaving = Packets("out", "egress", guests, _EVERYWHERE, host.interfaces)
-    ways = [leaving, *(Packets("in", name, guests, _EVERYWHERE, host.interfaces) for name in inside)]
-    lost = [*filter(None, [*(blocked_by(evaluated, one) for one in ways), without_nat(evaluated, leaving)])]
+    ways = [("out", "egress"), *(("in", name) for name in inside)]
+    lost = [lost_before(evaluated, Packets(*way, guests, _EVERYWHERE, host.interfaces)) for way in ways]
     found = {}
     for name, one in blocked if wanted["filter"] else ():
         rule = passed_by(evaluated, Packets("in", name, guests, one, host.interfaces))
@@ -200,7 +199,7 @@ def pf_problems(host, wanted, subnet):
             *(f"pf.conf takes {name} from pf: set skip on {name}" for name in skip),
             *(f"{where}: {f'passed by {rule}' if rule else 'no rule blocks them'}" for rule, where in found.items()),
         ],
-        "nat_problems": list(dict.fromkeys(lost)),
+        "nat_problems": list(dict.fromkeys(filter(None, lost))),
     }
 
 

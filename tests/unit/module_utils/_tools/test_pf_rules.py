@@ -13,9 +13,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import pf_rul
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.openbsd_network import Interface
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.pf_rules import (
     Packets,
+    lost_before,
     passed_by,
     rules,
-    without_nat,
 )
 
 from collection_path import CHECKOUT
@@ -171,8 +171,8 @@ def test_anchor_of_the_role_that_is_called_for_some_packets_blocks_only_them():
 )
 def test_rule_that_takes_the_address_translation_away(rule, is_lost):
     packets = Packets("out", "egress", GUESTS, ANYWHERE, INTERFACES)
-    assert without_nat(evaluated([rule, CALL]), packets) == (rule if is_lost else None)
-    assert without_nat(evaluated([CALL, rule]), packets) is None
+    assert lost_before(evaluated([rule, CALL]), packets) == (rule if is_lost else None)
+    assert lost_before(evaluated([CALL, rule]), packets) is None
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def _share(share):
 def write_shares(driver, vbox_vm, present, changes):
     """Change shared folders by removing and adding them again, because older versions cannot change them.
 
-    What no option sets is kept: whether the guest mounts it, and the policy about links.
+    Whether the guest mounts it is no option, and kept.
     """
     wanted, before = {}, {one.name: one for one in vbox_vm.machine.shared_folders if not one.transient}
     for change in changes:
@@ -53,10 +53,6 @@ def write_shares(driver, vbox_vm, present, changes):
             driver.run(vbox_vm.uuid, "sharedfolder", "remove", vbox_vm.uuid, "--name", name)
         if share is not None:
             driver.run(vbox_vm.uuid, "sharedfolder", "add", vbox_vm.uuid, *_words(name, share, before.get(name)))
-            links = before[name].links if name in before else None
-            if links:
-                words = ("--name", name, f"--symlink-policy={links}")
-                driver.run(vbox_vm.uuid, "sharedfolder", "modify", vbox_vm.uuid, *words)
 
 
 def _words(name, share, before):

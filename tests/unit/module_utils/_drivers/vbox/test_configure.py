@@ -214,15 +214,6 @@ def test_mount_of_a_share_that_is_not_requested_is_kept(vbox, flags, mounted):
     assert "mount-point: '/n'" in _share(vbox, "s")
 
 
-def test_link_policy_of_a_share_is_kept(vbox):
-    """VBoxManage 7.2 has it, for modify only."""
-    task(vbox).succeeded()
-    vbox.run("sharedfolder", "add", "web", "--name", "s", "--hostpath", str(vbox.folder))
-    vbox.run("sharedfolder", "modify", "web", "--name", "s", "--symlink-policy", "relative")
-    configure(vbox, shared_folders={"s": {"read_only": True}}).succeeded()
-    assert "symlink-policy: relative" in _share(vbox, "s")
-
-
 def test_vm_that_is_deleted_while_it_is_changed_is_an_error(vbox):
     task(vbox).succeeded()
     after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
