@@ -64,12 +64,11 @@ def too_much_memory(plan, option, total):
 
 def memory_warnings(plan, ram):
     """Return a warning if the VM is larger than the RAM of the host; 0: not known."""
-    needed = plan.after.config.get("memory") or 0
-    if not ram or needed <= ram:
+    if not 0 < ram < (plan.after.config.get("memory") or 0):
         return []
     return [
-        f"{plan.after.name}: memory: {human_size(needed)} is more than the RAM of the hypervisor ({_rounded(ram)}). If"
-        " the guest uses it, the host is slow, or Linux ends the VM."
+        f"{plan.after.name}: memory: {human_size(plan.after.config['memory'])} is more than the RAM of the"
+        f" hypervisor ({_rounded(ram)}). If the guest uses it, the host is slow, or Linux ends the VM."
     ]
 
 

@@ -324,7 +324,6 @@ def _record_of(created):
 
 _SCHEMA = {
     "id": reader.is_text,
-    "place": reader.optional(reader.is_text),
     **dict.fromkeys(("ran", "ssh", EXPIRIES), reader.optional(reader.is_mapping)),
     "snapshots": reader.optional(lambda value: all(map(_SNAPSHOT.issubset, value.values()))),
 }

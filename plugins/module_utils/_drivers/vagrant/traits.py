@@ -113,8 +113,8 @@ def _instead_of_powers(providers):
         PAUSED: f"With the provider {named}, use state: suspended.",
         SUSPENDED: f"With the provider {named}, Vagrant keeps the memory of a VM in RAM; use state: paused.",
         UNKNOWN: "Check it with the provider's own tool. If its Vagrantfile reads ENV, or LIBVIRT_DEFAULT_URI is its"
-        " connection, set the same variables with the keyword environment of the task. If the file does not describe the"
-        " VM any more, put it back there, or delete it with that tool, and then its folder below .vagrant/machines.",
+        " connection, set the same variables with the keyword environment of the task. If the file does not describe it"
+        " any more, put it back there, or delete it with that tool, and then its folder below .vagrant/machines.",
         "stop_mode": "Vagrant powers off a guest that does not shut down within native: {vm.graceful_halt_timeout: ...}"
         " seconds; use graceful_then_force.",
     }

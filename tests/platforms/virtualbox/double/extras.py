@@ -16,7 +16,7 @@ from .registry import ON, options
 
 def shared_folder(registry, words):
     verb, *rest = words
-    values, flags = ("name", "hostpath", "auto-mount-point", "symlink-policy"), ("readonly", "automount", "transient")
+    values, flags = ("name", "hostpath", "auto-mount-point"), ("readonly", "automount", "transient")
     (name,), given = options(rest, values, flags)
     machine = registry.lock(name, write="transient" not in given)
     folders = machine["config"]["folders"]
@@ -28,7 +28,7 @@ def shared_folder(registry, words):
         if not os.path.exists(path):
             text = f"RTPathQueryInfo failed on shared folder path '{path}': VERR_FILE_NOT_FOUND"
             raise invalid(text, "SharedFolderWrap")
-        mount = {"auto": "automount" in given, "point": given.get("auto-mount-point", ""), "links": ""}
+        mount = {"auto": "automount" in given, "point": given.get("auto-mount-point", "")}
         folders.append([given["name"], path, "readonly" in given, "transient" in given, mount])
     elif known is None:
         raise not_found(f"Could not find a shared folder named '{given['name']}'", "SessionMachine")
@@ -39,7 +39,6 @@ def shared_folder(registry, words):
             known[2] = given["readonly"] != "false"
         if "automount" in given:
             known[4]["auto"] = given["automount"] != "false"
-        known[4]["links"] = given.get("symlink-policy", known[4]["links"])
     else:
         raise Misuse(f"Unknown subcommand: {verb}")
 

@@ -232,9 +232,8 @@ def _folders(folders, is_old):
 
 
 def _mount(mount):
-    links = f", symlink-policy: {mount['links']}" if mount["links"] else ""
     point = f", mount-point: '{mount['point']}'" if mount["point"] else ""
-    return f"{', auto-mount' if mount['auto'] else ''}{links}{point}"
+    return f"{', auto-mount' if mount['auto'] else ''}{point}"
 
 
 def _described(indent, text):
