@@ -284,21 +284,19 @@ def test_rule_that_would_end_the_isolation_is_found_before_the_first_run(host):
 
 def test_isolation_that_cannot_hold_is_found_before_the_first_write(host):
     host.write("/etc/pf.conf", f"set skip on vether0\n{STOCK_PF}")
-    before = host.files()
-    done = host.play("vmm_network", **MODES["routed"], **VERIFIED)
+    before, done = host.files(), host.play("vmm_network", **MODES["routed"], **VERIFIED)
+    assert "pf.conf takes vether0 from pf: set skip on vether0." in done.output
     assert (done.code != 0, done.changed, host.files() == before) == (True, [], True), done.output
-    assert "pf.conf takes vether0 from pf: set skip on vether0" in done.output
-    assert "Nothing was changed" in done.output
 
 
 def test_rule_that_blocks_guests_or_takes_their_address_translation_away_is_reported(host):
-    rows = {"pass out quick on egress": "leave without address translation", "block in quick": "are blocked"}
-    for rule, report in {**rows, "pass out on egress": ""}.items():
+    reports = {"pass out quick": "leave without address translation", "block in quick": "are blocked", "pass out": ""}
+    for rule, report in reports.items():
         host.write("/etc/pf.conf", f"{STOCK_PF}{rule}\n")
         host.call("pfctl", "-f", "/etc/pf.conf")
         done = host.play("vmm_network", "--check", **MODES["local"])
-        text = " ".join(done.output.split())
-        assert (done.code, report in text, "before the rules of the role" in text) == (0, True, bool(report)), text
+        assert (done.code, "is before the rules" in " ".join(done.output.split())) == (0, bool(report)), done.output
+        assert report in " ".join(done.output.split())
 
 
 def test_isolation_is_verified_from_a_guest(host, tmp_path):
