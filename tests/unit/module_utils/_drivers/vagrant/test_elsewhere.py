@@ -11,7 +11,7 @@ import os
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import observe
 
-from unit.module_utils._drivers.vagrant.in_process import FILE, World, users_file
+from unit.module_utils._drivers.vagrant.in_process import FILE, Killed, World, users_file
 
 MADE = {"provider": "libvirt", "state": "started"}
 OTHER_URI = {"LIBVIRT_DEFAULT_URI": "test:///default"}
@@ -73,6 +73,17 @@ def test_vm_without_a_record_of_its_connection_is_unknown(tmp_path):
     assert not world.run(state="stopped").failed
     assert not world.run(state="started").failed
     assert "place" in json.loads(path.read_text())
+
+
+def test_connection_of_a_first_start_that_was_killed_is_known(tmp_path):
+    world = World(tmp_path, "libvirt", virsh=True)
+    world.vagrant.change(interrupt="id")
+    with pytest.raises(Killed):
+        world.create(**MADE)
+    world.variables.update(OTHER_URI)
+    _unknown_in_every_task(world, "is qemu:///system as user")
+    del world.variables["LIBVIRT_DEFAULT_URI"]
+    assert world.create(**MADE).vm["state"] == "running"
 
 
 def test_vm_of_a_users_own_file_is_unknown(tmp_path):
