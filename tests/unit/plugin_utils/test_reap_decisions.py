@@ -140,7 +140,7 @@ def test_vm_with_a_writable_record_needs_a_named_pool(vm, pools, permitted):
 class _Sources:
     """A source with one VM; ``ended`` are the tasks that are carried out."""
 
-    names, paths = ("pve",), ()
+    names, paths, optional = ("pve",), (), ()
 
     def __init__(self, vm):
         self._vm, self.ended = vm, []

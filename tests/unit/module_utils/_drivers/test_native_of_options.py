@@ -232,7 +232,7 @@ def test_no_described_key_of_hyperv_is_rejected():
     for key, native in hyperv.NATIVE.items():
         kind = native.kind
         value = kind[0] if isinstance(kind, (tuple, range)) else values[kind]
-        is_described = hyperv.described_native({key: value if value != native.unset else "other"})
+        is_described = hyperv.described_native({key: value if value != native.unset else "other"}, None)
         assert not is_described or "option" not in _rejection(HYPERV["native"], key, value), key
 
 
