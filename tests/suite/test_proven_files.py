@@ -187,6 +187,42 @@ def test_file_that_another_program_has_open_is_left_alone(stopped, carry):
     assert (answer.truth[NAME], disk.exists()) == (None, False)
 
 
+def test_disk_that_another_program_writes_is_not_copied(stopped, carry, tmp_path):
+    """qemu-img would fail half-way. A program that only reads it is no obstacle."""
+    platform, disk, image_of_others, image_format = stopped
+    place = tmp_path / "backups"
+    clone = {"name": [OTHER], "clone": {"source": NAME}}
+    backup = {"name": [NAME], "directory": str(place), "max_age": "1h"}
+    linked = {"name": [OTHER], "clone": {"source": NAME, "linked": True}}
+    is_written = image_of_others == disk  # Below an overlay it is only read.
+    for options, about in ((clone, "vm"), (linked, "vm"), (backup, "backup")) if is_written else ():
+        with opened(image_of_others, image_format):
+            tasks = [Task("check", options, check=True, about=about), Task("run", options, about=about)]
+            answers = carry(platform, tasks, [NAME, OTHER])
+        for answer in answers.values():
+            assert (answer.failed, answer.changed, answer.truth[OTHER]) == (True, False, None), answer.result
+            assert f"{disk} is open in another program, so it cannot be " in answer.msg, answer.msg
+        assert (OTHER in "".join(platform.files()), place.exists()) == (False, False)
+    with opened(image_of_others, image_format, *(["-r"] if is_written else [])):
+        for options, about in ((clone, "vm"), (backup, "backup")):
+            tasks = [Task("check", options, check=True, about=about), Task("run", options, about=about)]
+            answers = carry(platform, tasks, [NAME, OTHER])
+            assert [answer.failed for answer in answers.values()] == [False, False], answers["run"].msg
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_image_that_another_program_writes_is_not_copied(qemu, carry, linked):
+    qemu.clean()
+    path = image(qemu.storage / "written.qcow2")
+    options = {"name": [NAME], "image": {"source": str(path), "linked": linked}, "memory": "64M", "networks": []}
+    with opened(path, "qcow2"):
+        answers = carry(qemu, [Task("check", options, check=True), Task("run", options)], [NAME])
+    for answer in answers.values():
+        assert (answer.failed, answer.changed, answer.truth[NAME]) == (True, False, None), answer.result
+        assert f"image.source: {path} is open in another program, so it cannot be " in answer.msg, answer.msg
+    accepted(qemu, carry, options)
+
+
 def test_vm_whose_file_another_program_has_open_is_deleted_without_it(stopped, carry):
     """The remedy of the message."""
     platform, disk, image_of_others, image_format = stopped

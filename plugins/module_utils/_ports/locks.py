@@ -24,7 +24,8 @@ _OFD_GETLK = 36
 #: struct flock of Linux on 64 bits: type, whence, start, length, process.
 _FLOCK = struct.Struct("hhqqi4x")
 #: QEMU locks one byte for each permission that it uses (from 100), and for each that it denies others (from 200).
-_ALL, _BEYOND_READING = (100, 200), (101, 199)
+#: What a program that reads an image meets: others that use more than reading, and those that deny reading.
+_ALL, _BEYOND_READING, _AGAINST_READING = (100, 200), (101, 199), (101, 100)
 #: Seconds between questions, and how many, about a file that is only read. A VM reads the raw file below its disk like
 #: that, and so does ``qemu-img -U`` for a moment, also in other tasks of this collection.
 _PAUSE, _TRIES = 0.05, 40
@@ -48,6 +49,12 @@ def is_open_elsewhere(path):
                 return False
             Clock().sleep(_PAUSE)
         return True
+
+
+def is_written_elsewhere(path):
+    """Return whether QEMU, or one of its tools, has an image open such that qemu-img cannot copy it."""
+    with _opened(path) as handle:
+        return handle is not None and sys.platform.startswith("linux") and _is_locked(handle, *_AGAINST_READING)
 
 
 def _is_locked(handle, start, length):

@@ -28,10 +28,12 @@ from .needed_files import (
     FileFacts,
     Image,
     changed_files,
+    copied_files,
     needed_files,
 )
 
 _RAW, _SECTOR = "raw", 512
+_LINKED = "linked to"
 _USUAL = "Correct the path, or copy the file to it."
 _INSTEAD = {DELETED: ", or keep it (delete_disks: none)", REPLACED: ", or restore the backup as another VM (new_name)"}
 
@@ -65,6 +67,9 @@ def check_files(host, space, released=frozenset()):
         changed = changed_files(one, items, host)
         _check_writable(host, changed)
         check_free(host.name, changed, host.in_use, host.in_use_remedy)
+        for item in copied_files(one, items):
+            done = [(item.option, item.path, _LINKED if item.linked else COPIED)]
+            check_free(host.name, done, lambda _path, item=item: host.is_written(item), host.in_use_remedy)
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
 

@@ -131,6 +131,10 @@ class FileFacts:
         """
         return False
 
+    def is_written(self, item: Needed) -> bool:
+        """Return whether another program has a file open for writing, so that it cannot be copied. As ``in_use``."""
+        return False
+
     def is_iso(self, path: str) -> bool:
         return True
 
@@ -287,3 +291,13 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
         found += [(SNAPSHOTS, disk["source"], CHANGED) for disk in disks if disk.get("source")]
     files = host.claims.step_files(host.plan, one.step) if verb in ("snapshot", "drop_snapshot") else ()
     return [*found, *((option, path, CHANGED) for mode, option, path in files if mode in (MERGE, SNAPSHOT))]
+
+
+def copied_files(one: Planned, items: Sequence[Needed]) -> Sequence[Needed]:
+    """Return the existing files that a step copies, or links a disk to. A VM that is on backs up its own disks."""
+    vm, step = one.vm, one.step
+    if step.verb != "backup" or (vm.on and vm.power != SUSPENDED):
+        return [item for item in items if item.purpose in (IMAGE, COPIED)]
+    disks = (vm.config.get("disks") or {}).items()
+    included = [(slot, disk) for slot, disk in disks if slot not in step.arguments["made"].excluded]
+    return [Needed(COPIED, "", disk["source"], slot) for slot, disk in included if disk.get("source")]

@@ -96,12 +96,16 @@ class VirshFiles(LocalFiles):
         """Libvirt itself creates its default directory when needed."""
         return self.driver.storage.is_default and folder == self.driver.storage.folder
 
-    def in_use(self, path):
+    def is_written(self, item):
+        """qemu-img copies a snapshot in an image that others write; in other cases it fails."""
+        return not (item.details or {}).get("snapshot") and self.in_use(item.path, locks.is_written_elsewhere)
+
+    def in_use(self, path, is_locked=locks.is_open_elsewhere):
         if not (self.driver.is_local and files.is_file(path)):
             return False
         running = (one for one in self.driver.all_definitions() if one.root.get("id"))
         own = {files.identity(file) for one in running for file in used_files(one)}
-        return self.identity(path) not in own and locks.is_open_elsewhere(path)
+        return self.identity(path) not in own and is_locked(path)
 
     def is_leftover(self, item):
         """A file that the mark has named before it existed; of a disk, only if it is as the step creates it."""

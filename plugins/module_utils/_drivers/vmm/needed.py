@@ -39,6 +39,9 @@ class VmmFiles(LocalFiles):
         disks = [disk for definition in running if definition for disk, _format in definition.disks]
         return files.identity(path) not in map(files.identity, disks) and is_locked_as_whole(path)
 
+    def is_written(self, item):
+        return self.in_use(item.path)
+
     def is_leftover(self, item):
         return item.path in making_of(self.driver.found.record(self.name))
 

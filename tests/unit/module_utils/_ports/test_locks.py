@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.locks import 
     has_loop_device,
     is_locked_as_whole,
     is_open_elsewhere,
+    is_written_elsewhere,
     loop_file,
 )
 
@@ -48,6 +49,16 @@ def test_image_that_qemu_has_open_is_locked(tmp_path, image_format, options):
     assert not is_open_elsewhere(path)
 
 
+@pytest.mark.parametrize(("options", "is_written"), [((), True), (("-r",), False), (("-U", "-r"), False)])
+def test_image_that_qemu_only_reads_can_be_copied(tmp_path, options, is_written):
+    path = image(tmp_path / "disk", "qcow2")
+    with opened_by_qemu(path, "qcow2", *options):
+        assert is_written_elsewhere(path) is is_written
+        command = ["qemu-img", "convert", "-O", "qcow2", path, tmp_path / "copy"]
+        assert (subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0) is is_written
+    assert not is_written_elsewhere(path)
+
+
 @pytest.mark.parametrize("image_format", ["qcow2", "raw"])
 def test_base_below_an_open_overlay_is_locked(tmp_path, image_format):
     base = image(tmp_path / "base", image_format)
@@ -76,7 +87,7 @@ def test_short_read_is_not_a_use(tmp_path, monkeypatch):
         assert sum(pauses) <= 5, "it ends"
 
 
-@pytest.mark.parametrize("asks", [is_open_elsewhere, is_locked_as_whole])
+@pytest.mark.parametrize("asks", [is_open_elsewhere, is_written_elsewhere, is_locked_as_whole])
 def test_what_cannot_be_asked_is_not_locked(tmp_path, asks):
     os.mkfifo(tmp_path / "fifo")
     for name in ("missing", "fifo", ""):

@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    RUNNING,
+    SUSPENDED,
+    Change,
+    Plan,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import planned
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE as FILE_CLAIM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
@@ -73,8 +81,8 @@ class Host(FileFacts):
     platform, formats, converts_to, first = "Toy", dict.fromkeys((IMAGE, COPIED), ("raw", "qcow2")), "qcow2", "vda"
     by_platform, own_folder, reads, devices = ("serial_log",), ("serial_log",), ("boot",), True
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
-    #: Files that another program has open.
-    opened = ()
+    #: Files that another program has open, or writes.
+    opened = written = ()
     most = 4 * GIB
 
     def __init__(self, plan, files, **attributes):
@@ -93,6 +101,9 @@ class Host(FileFacts):
 
     def in_use(self, path):
         return path in self.opened
+
+    def is_written(self, item):
+        return item.path in self.written
 
     def is_iso(self, path):
         return path == "/images/a.iso"
@@ -273,6 +284,39 @@ def test_file_that_another_program_has_open_is_neither_deleted_nor_changed(step,
         checked(step, files=disk, config=config, opened=["/vms/d", "/vms/frozen"])
     assert str(caught.value).startswith(f"web: {text}")
     checked(step, files=disk, config=config)
+
+
+_BACKUP = Step("backup", arguments={"made": Backup("b", "web", "w", 0, excluded=("vdb",))})
+WRITTEN = [
+    (from_image(), "image.source: /images/a.qcow2", "copied"),
+    (from_image(linked=True), "image.source: /images/a.qcow2", "linked to"),
+    (clone(True), "clone.source: /vms/base-vda.qcow2", "linked to"),
+    (clone(False), "clone.source: /vms/base-vda.qcow2", "copied"),
+    (_BACKUP, "/vms/d", "copied"),
+]
+
+
+@pytest.mark.parametrize(("step", "text", "done"), WRITTEN, ids=[f"{row[0].verb}-{row[2]}" for row in WRITTEN])
+def test_file_that_another_program_writes_is_not_copied(step, text, done):
+    disks = {"vda": {"source": "/vms/d"}, "vdb": {"source": "/vms/excluded"}, "vdc": {}}
+    one = plan(step, config={"disks": disks})
+    facts = Host(one, dict(HOST), written=[text.split()[-1], "/vms/excluded"])
+    with pytest.raises(Refused) as caught:
+        check_files(facts, ReservedSpace(), frozenset())
+    assert str(caught.value).startswith(f"web: {text} is open in another program, so it cannot be {done}.")
+    facts.written = ["/vms/excluded"]
+    check_files(facts, ReservedSpace(), frozenset())
+
+
+@pytest.mark.parametrize(("power", "is_own"), [(RUNNING, True), (SUSPENDED, False)])
+def test_vm_that_is_on_backs_up_its_own_disks(power, is_own):
+    one = plan(_BACKUP, config={"disks": {"vda": {"source": "/vms/d"}}})
+    facts = Host(replace(one, before=one.before.having(power=power)), dict(HOST), written=["/vms/d"])
+    if is_own:
+        check_files(facts, ReservedSpace(), frozenset())
+        return
+    with pytest.raises(Refused, match="so it cannot be copied"):
+        check_files(facts, ReservedSpace(), frozenset())
 
 
 #: A VM that is on writes to its disks itself; what is only read, and a new file, cannot be damaged.

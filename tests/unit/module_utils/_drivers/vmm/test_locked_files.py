@@ -51,6 +51,16 @@ def test_locked_disk_is_not_attached(host):
     well(host, disks=[{"source": path}])
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_locked_disk_is_not_copied(host, linked):
+    well(host, **DISKS)
+    path = host.storage / "web-disk0.qcow2"
+    given = {"name": ["copy"], "clone": {"source": "web", "linked": linked}}
+    with _locked(path):
+        rejected(host, f"{path} is open in another program", **given)
+    well(host, **given)
+
+
 def test_disk_that_is_locked_after_the_check_is_not_deleted(host):
     """The lock is taken when the step reads the state of vmd again."""
     well(host, **DISKS)
