@@ -64,14 +64,17 @@ def check_files(host, space, released=frozenset()):
     _check_space(host, space, [item for items in steps for item in items])
     _check_deleted(host)
     for one, items in zip(planned(host.plan), steps):
-        changed = changed_files(one, items, host)
-        _check_writable(host, changed)
-        check_free(host.name, changed, host.in_use, host.in_use_remedy)
-        for item in copied_files(one, items):
-            done = [(item.option, item.path, _LINKED if item.linked else COPIED)]
-            check_free(host.name, done, lambda _path, item=item: host.is_written(item), host.in_use_remedy)
+        _check_locks(host, changed_files(one, items, host), copied_files(one, items))
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
+
+
+def _check_locks(host, changed, copied):
+    _check_writable(host, changed)
+    check_free(host.name, changed, host.in_use, host.in_use_remedy)
+    for item in filter(host.is_written, copied):
+        done = [(item.option, item.path, _LINKED if item.linked else COPIED)]
+        check_free(host.name, done, lambda _path: True, host.in_use_remedy)
 
 
 def _check_deleted(host):
