@@ -8,6 +8,7 @@ Each task runs in check mode and for real: the bytes and inodes of files of othe
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -117,6 +118,23 @@ def test_hot_plugged_disk_can_be_kept_and_is_not_deleted_with_the_vm(running, ca
     assert not accepted(running, carry, task).changed
     assert str(path) in kept(accepted(running, carry, ABSENT_TASK))
     assert seen(path) == before
+
+
+def test_disk_of_the_next_start_is_enlarged_while_the_vm_runs(running, carry):
+    """blockresize knows only disks of the running VM. Another program may have the file open."""
+    path = precious(running.storage / "precious.qcow2")
+    running.virsh("attach-disk", NAME, str(path), "vdb", "--config", "--subdriver", "qcow2")
+    options = {"name": [NAME], "disks": [{"slot": "vdb", "size": "40M"}]}
+    with opened(path, "qcow2"):
+        rejected(running, carry, options, NAME, "disks.vdb.size", str(path), "open in another program")
+    tasks = [Task("check", options, check=True), Task("run", options), Task("again", options)]
+    answers = carry(running, tasks, [NAME])
+    assert [answer.failed for answer in answers.values()] == [False] * 3, answers["run"].msg
+    assert [answer.changed for answer in answers.values()] == [True, True, False]
+    assert answers["check"].diff == answers["run"].diff
+    assert answers["run"].vm(NAME)["state"] == "running"
+    info = subprocess.run(["qemu-img", "info", "--output=json", path], check=True, capture_output=True)
+    assert json.loads(info.stdout)["virtual-size"] == 40 << 20
 
 
 def test_disk_that_only_the_running_vm_has_at_a_slot_is_neither_enlarged_nor_detached(running, carry):

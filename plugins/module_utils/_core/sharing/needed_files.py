@@ -282,7 +282,7 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
     for item in items:
         if item.purpose == DISK:
             found.append((item.option, item.path, ATTACHED))
-        elif item.purpose == GROWN and item.path and not vm.on:
+        elif item.purpose == GROWN and item.path and not _is_running_with(vm, item.slot):
             found.append((item.option, item.path, ENLARGED))
     if vm.on and vm.power != SUSPENDED:
         return found
@@ -291,6 +291,11 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
         found += [(SNAPSHOTS, disk["source"], CHANGED) for disk in disks if disk.get("source")]
     files = host.claims.step_files(host.plan, one.step) if verb in ("snapshot", "drop_snapshot") else ()
     return [*found, *((option, path, CHANGED) for mode, option, path in files if mode in (MERGE, SNAPSHOT))]
+
+
+def _is_running_with(vm, slot):
+    """A disk that is attached at the next start is not one of the running VM."""
+    return vm.on and (vm.active is None or slot in (vm.active.get("disks") or {}))
 
 
 def copied_files(one: Planned, items: Sequence[Needed]) -> Sequence[Needed]:

@@ -22,8 +22,8 @@ def _limit(unit):
 LIMITS = {option: _limit(unit) for option, unit in (("iops_limit", "iops_sec"), ("bandwidth_limit", "bytes_sec"))}
 
 
-def cost_of_limit(vm, change):
-    """A disk that is attached at the next start has no limit before."""
+def cost_if_attached(vm, change):
+    """The running VM does not have a disk that is attached at the next start."""
     is_attached = vm.active is None or change.key in (vm.active.get("disks") or ())
     return LIVE if is_attached else NEXT_BOOT
 

@@ -18,7 +18,7 @@ from ...._kit.disk_limits import normalized_limits
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
 from ...._tools.domain_xml import file_or_device_of, find_or_add_child, source_of, target_of
-from .disk_limits import LIMITS, cost_of_limit, disk_at, read_limits, write_limit
+from .disk_limits import LIMITS, cost_if_attached, disk_at, read_limits, write_limit
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -109,7 +109,7 @@ def _cost_of_detaching(vm, change):
 
 def _cost_of_size(vm, change):
     # The guest in the saved memory would continue with the old size.
-    return POWER_OFF if vm.power == SUSPENDED else LIVE
+    return POWER_OFF if vm.power == SUSPENDED else cost_if_attached(vm, change)
 
 
 _DETACH = "Detach it (state: absent) and attach another."
@@ -122,7 +122,7 @@ DISKS = {
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
     "disks.directory": DIRECTORY,
     "disks.serial": Setting(cost=NEXT_BOOT),
-    **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=cost_of_limit)),
+    **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=cost_if_attached)),
     "disks.bus": Setting(
         cost=NEVER,
         instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",

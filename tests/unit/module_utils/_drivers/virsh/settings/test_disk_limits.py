@@ -63,7 +63,7 @@ def test_new_disk_has_its_limits():
     element = disk_element("vdb", "/b", "raw", {"iops_limit": 3})
     assert [(one.tag, one.text) for one in element.iterfind("iotune/*")] == [("total_iops_sec", "3")]
     assert disk_element("vdb", "/b", "raw", {}).find("iotune") is None
-    assert disk_limits.cost_of_limit(VM.having(active={}), limit("iops_limit", 3)) == NEXT_BOOT
+    assert disk_limits.cost_if_attached(VM.having(active={}), limit("iops_limit", 3)) == NEXT_BOOT
 
 
 @pytest.mark.parametrize(
