@@ -304,6 +304,25 @@ def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
     assert seen("/etc/passwd", theirs) == before
 
 
+def test_log_of_a_restored_vm_is_deleted_with_it(qemu, carry, place):
+    qemu.clean()
+    log = qemu.storage / "pvg-own.log"
+    accepted(qemu, carry, {**qemu.creation, "name": [NAME], "serial_log": str(log), "state": "started"})
+    place = {"name": [NAME], "directory": str(place)}
+    answers = carry(qemu, [Task("backup", {**place, "max_age": "1h"}, about="backup")], [NAME])
+    assert not answers["backup"].failed, answers["backup"].msg
+    qemu.virsh("destroy", NAME)
+    qemu.virsh("undefine", NAME)
+    log.unlink()
+    restored = {**place, "state": "restored", "backup": "newest", "allow_host_access": True}
+    answers = carry(qemu, [Task("restore", restored, about="backup")], [NAME])
+    assert not answers["restore"].failed, answers["restore"].msg
+    accepted(qemu, carry, {"name": [NAME], "state": "started"})
+    assert log.exists()
+    answer = accepted(qemu, carry, ABSENT_TASK)
+    assert (log.exists(), str(log) in kept(answer)) == (False, False)
+
+
 # Snapshots of VMs of others -------------------------------------------------------------------------------------------
 
 

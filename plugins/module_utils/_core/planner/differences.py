@@ -187,7 +187,7 @@ def _collection_changes(name, found, wanted, complete):
         else:
             yield from _entry_changes(name, key, found[key], entry)
     if complete:
-        yield from (Change(name, found[key], None, key=key) for key in found if key not in wanted)
+        yield from (Change(name, found[key], None, key=key, beside=wanted) for key in found if key not in wanted)
 
 
 def _entry_changes(name, key, found, wanted):

@@ -404,13 +404,19 @@ def _of_configure(moment, after):
             continue  # The first drive can be another one after them: together, below.
         elif is_claiming(change) or change.attribute is None:
             # A running VM uses what it has until its next start.
-            remains = moment.before.on and change.cost != LIVE
+            remains = moment.before.on and change.cost != LIVE and not _moves(change, moment.vm)
             # A disk that is detached is kept, and still needs the files below it.
             needed = (BASE,) if change.kind == "disks.remove" else ()
             after = [claim for claim in after if claim.option != option or remains or claim.mode in needed]
             if change.field in _CLAIMING:
                 after += _claims_of_entry(moment.vm.config, change.field, change.key, moment.driver)
     return during, _with_media(moment, after)
+
+
+def _moves(change, vm):
+    """Return whether another NIC has the MAC of a removed one at the next start, so that the VM holds it there."""
+    macs = {nic.get("mac") for nic in (vm.config.get("networks") or {}).values()} - {None}
+    return change.kind == "networks.remove" and change.old.get("mac") in macs
 
 
 def _with_media(moment, after):

@@ -29,6 +29,7 @@ from .clone import assign_new_macs, remove_identity
 from .create import define_once, store_new
 from .host_access import check_host_access, eject_others, is_of_packages, remove_host_access, use_own_emulator
 from .mark import mark_to_add_to, put_back, recorded_first
+from .own_files import log_files
 from .rehearsal import old_nvram
 from .settings.architecture import read_architecture
 from .settings.cdroms import remove_seed_drives, seed_files
@@ -243,7 +244,8 @@ def create_from_backup(driver, vm, step):
             remove_identity(definition)
             assign_new_macs(definition, {})
         kept = {"tags": mark.get("tags", [])} if is_beside else of_lost_vm(mark)
-        new = {**empty_mark(vm_id), **kept, CREATED: mark.get(CREATED, "")}
+        logs = [*dict.fromkeys(log_files(definition))]  # They do not exist yet.
+        new = {**empty_mark(vm_id), **kept, CREATED: mark.get(CREATED, ""), "files": logs}
         definition.set("name", name)
         definition.set("uuid", vm_id)
         births = () if is_beside else (manifest["birth"], *mark.get(BIRTHS, ()))

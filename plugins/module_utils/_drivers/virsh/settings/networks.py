@@ -211,8 +211,13 @@ def _cost_of_adding(vm, change):
 
 
 def _cost_of_removing(vm, change):
-    """The cost of removing a NIC: the guest must release it, which a paused guest does not."""
-    if vm.active is None or vm.power == PAUSED:
+    """The cost of removing a NIC: the guest must release it, which a paused guest does not.
+
+    A NIC whose MAC another one gets at the next start is kept until then: one before it is removed.
+    """
+    mac = change.old.get("mac")
+    moved = mac and any((entry or {}).get("mac") == mac for entry in change.beside.values())
+    if vm.active is None or vm.power == PAUSED or moved:
         return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
     # The running VM may have fewer NICs, because an interrupted run has detached this one.
