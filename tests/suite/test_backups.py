@@ -118,6 +118,22 @@ def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, pl
     assert len(manifests(place)) == 1
 
 
+def test_directory_is_none_of_images_and_may_be_beside_those_of_disks(qemu, carry, place):
+    """Somebody may keep a disk directly in /srv. No image is searched for in the directories below."""
+    place.mkdir()
+    place.chmod(0o755)
+    elsewhere = str(place)
+    bring(qemu, carry, STOPPED, disks=[{"size": "16M"}, {"size": "8M", "directory": elsewhere}])
+    for directory in ("/", elsewhere, "/var/lib/libvirt/images/backups"):
+        answers = carry(qemu, [backing_up("checked", directory, check=True), backing_up("made", directory)], [WEB])
+        for answer in answers.values():
+            assert (answer.failed, answer.changed) == (True, False)
+            assert f"directory: {directory} is in the directory of" in answer.msg, answer.msg
+    below = f"{elsewhere}/backups"
+    assert_worked(carry(qemu, [backing_up("made", below), backing_up("again", below)], [WEB]), made=True, again=False)
+    qemu.clean()
+
+
 def _clone(qemu, _disk):
     """Another VM of this collection needs the disk."""
     return [Task("clone", {"name": [COPY], "clone": {"source": WEB, "linked": True}})]

@@ -72,6 +72,24 @@ def test_directory_is_created_and_its_data_remain(storage, run, shim, tmp_path):
     assert not _done(run(name=POOL, state="absent"))["changed"]
 
 
+def test_stopped_vm_with_a_volume_of_a_deleted_pool_is_named(storage, run, shim, tmp_path):
+    """It cannot start without the pool. A VM with a file in the directory can."""
+    folder = tmp_path / "pool"
+    options = {"name": POOL, "type": "dir", "path": str(folder)}
+    _done(run(**options))
+    storage.virsh("vol-create-as", POOL, "one.qcow2", "8M", "--format", "qcow2")
+    sources = {"volume": f"pool='{POOL}' volume='one.qcow2'", "file": f"file='{folder}/one.qcow2'"}
+    for kind, source in sources.items():
+        disk = f"<disk type='{kind}'><source {source}/><target dev='vda' bus='virtio'/></disk>"
+        start = f"<domain type='qemu'><name>pvg-{kind}</name><memory>16384</memory><os><type>hvm</type></os>"
+        storage.virsh("define", "/dev/stdin", stdin=f"{start}<devices>{disk}</devices></domain>")
+    for is_check in (True, False):
+        answer = carry_one(storage, shim, tmp_path, {"name": POOL, "state": "absent"}, about="pool", check=is_check)
+        assert answer.result["changed"]
+        assert f"{POOL}: these VMs are defined with volumes of the deleted pool: pvg-volume." in str(answer.result)
+    assert "warnings" not in _done(run(name=POOL, state="absent"))
+
+
 def test_path_is_moved_at_the_next_start(run, tmp_path):
     options = {"name": POOL, "type": "dir", "path": str(tmp_path / "one")}
     (tmp_path / "two").mkdir()

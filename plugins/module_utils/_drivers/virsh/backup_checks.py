@@ -88,11 +88,11 @@ def _check_included(vm, slot, disk):
 
 
 def _check_directory(driver, vm, directory):
-    """A directory for images is emptied by others, and a VM's own one is deleted with it."""
-    own = os.path.realpath(directory)
-    images = {os.path.realpath(driver.default_folder): "the images of libvirt", **folders_of_disks(driver)}
+    """A directory of images is emptied by others. One below a directory in which somebody keeps disks is not."""
+    own, default = os.path.realpath(directory), os.path.realpath(driver.default_folder)
+    images = {"/": "the operating system", default: "the images of libvirt", **folders_of_disks(driver)}
     for folder, what in sorted(images.items()):
-        if own == folder or own.startswith(f"{folder}/"):
+        if own == folder or (folder == default and own.startswith(f"{folder}/")):
             raise Refused(
                 f"{vm.name}: directory: {directory} is in the directory of {what}.",
                 "Choose a directory for backups alone, on another device than the disks.",

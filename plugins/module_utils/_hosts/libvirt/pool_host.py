@@ -44,21 +44,24 @@ class Pools:
         return sorted(self._pools)
 
     def read(self):
-        """Read all pools, and the disks of the VMs that run, by two virsh processes."""
-        lists = [("pool-list", "--all", "--name"), ("list", "--uuid", "--name")]
+        """Read all pools, and the disks of all VMs, by two virsh processes."""
+        of_vms = ("list", "--uuid", "--name")
+        lists = [("pool-list", "--all", "--name"), of_vms, (*of_vms, "--inactive")]
         answers = self.virsh.batch([*lists, ("pool-capabilities",)])
         raise_for_errors(lists, answers)
         names = output.names(answers[0].stdout)
-        vms = dict(output.domains(answers[1].stdout))
-        self._unsupported, self._formats = _capabilities(answers[2])
+        running, stopped = (dict(output.domains(answer.stdout)) for answer in answers[1:3])
+        vms = {**stopped, **running}
+        self._unsupported, self._formats = _capabilities(answers[3])
         questions = [words for name in names for words in _questions(name)] + [("dumpxml", uuid) for uuid in vms]
         found = iter(self.virsh.batch(questions) if questions else ())
         self._pools, self._information = {}, {}
         for name in names:
             self._add(name, *(next(found) for _words in _questions(name)))
-        of_vms = [(name, one) for name, one in zip(vms.values(), found) if not is_not_found(one.error)]
+        known = [(uuid, one) for uuid, one in zip(vms, found) if not is_not_found(one.error)]
         # A definition that cannot be read may name any volume.
-        self._vms = [(name, None if one.error else Definition(one.stdout)) for name, one in of_vms]
+        read = [(uuid, None if one.error else Definition(one.stdout)) for uuid, one in known]
+        self._vms = [(vms[uuid], definition, uuid in running) for uuid, definition in read]
 
     def _add(self, name, information, current, stored, volumes):
         if information.error or current.error:
@@ -88,19 +91,21 @@ class Pools:
         place = files.identity(path) if path and is_local(self.virsh.uri) else None
         twins = [other for one, other in others.items() if one and place and files.identity(one) == place]
         is_autostarted = self._information.get(name, {}).get("Autostart") == "yes"
-        guests = self._guests(name, found) if running is not None else ()
+        guests = self._users(name, found, True) if running is not None else ()
         return PoolState(
             name, running, stored, is_autostarted, guests, volumes, others, self._unsupported, directory,
             formats=self._formats, twin=twins[0] if twins else None,
+            users=() if root is None else self._users(name, found, False),
         )  # fmt: skip
 
-    def _guests(self, name, found):
-        """Return the VMs that run with a volume: by the name of the pool, or by a file or device that would vanish."""
+    def _users(self, name, found, is_on):
+        """Return the VMs, which run or not, with a volume: by the name of the pool, or by a file that would vanish."""
         is_own = found["type"] in TYPES
         below = f"{found['path']}/" if is_own and found["type"] != DIR else None
         # Other pools, and devices of the host, may be in the directory of the pool.
         devices = frozenset() if is_own else {self._identity(path) for path in self._pools[name][2]}
-        return tuple(sorted(vm for vm, definition in self._vms if self._uses(definition, name, below, devices)))
+        vms = [(vm, definition) for vm, definition, on in self._vms if on == is_on]
+        return tuple(sorted(vm for vm, definition in vms if self._uses(definition, name, below, devices)))
 
     def _identity(self, path):
         return files.identity(path) if is_local(self.virsh.uri) else path
@@ -208,6 +213,9 @@ class PoolHost(DefinedHost):
         is_absent = self._wanted["state"] == ABSENT and self._first.exists
         is_pending = needs_restart(state.name, steps)
         warnings = restart_warnings("pool", state, is_pending, self._wanted["allow_restart"])
+        if is_absent and self._first.users:
+            users = ", ".join(self._first.users)
+            warnings.append(f"{state.name}: these VMs are defined with volumes of the deleted pool: {users}.")
         if after.running is not None:
             warnings += _lost_directory(state, after.values["path"])
         return {

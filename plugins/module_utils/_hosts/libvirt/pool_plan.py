@@ -28,6 +28,7 @@ class PoolState(DefinedState):
     support. ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if
     libvirt runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}.
     ``formats``: {type: formats of its source}, as far as this libvirt says. ``twin``: another pool with this directory.
+    ``users``: VMs that are off, and whose definitions have a volume of the pool.
     """
 
     volumes: tuple = ()
@@ -37,6 +38,7 @@ class PoolState(DefinedState):
     missing: Mapping = field(default_factory=dict)
     formats: Mapping = field(default_factory=dict)
     twin: Any = None
+    users: tuple = ()
 
     @property
     def values(self):
