@@ -78,6 +78,28 @@ def test_disk_that_becomes_full_leaves_nothing(qemu, carry, small, tmp_path, mon
     assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
 
 
+_STARTED = """#!/bin/sh
+[ "$1" != convert ] || virsh start {name} >/dev/null 2>&1
+exec {real} "$@"
+"""
+
+
+def test_vm_that_is_started_while_it_is_copied_keeps_running(qemu, carry, place, tmp_path, monkeypatch):
+    """The copy holds no lock that QEMU would meet, and it is not taken for a backup."""
+    bring(qemu, carry, STOPPED)
+    wrapper = tmp_path / "bin" / "qemu-img"
+    wrapper.parent.mkdir()
+    wrapper.write_text(_STARTED.format(name=WEB, real=shutil.which("qemu-img")))
+    wrapper.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(wrapper.parent), prepend=":")
+        answer = carry(qemu, [backing_up("made", place)], [WEB])["made"]
+    assert (answer.failed, answer.changed, answer.truth[WEB]["power"]) == (True, False, RUNNING), answer.result
+    assert "the VM was started while it was backed up" in answer.msg, answer.msg
+    assert not list(place.rglob("*"))
+    assert_worked(carry(qemu, [powered("stopped"), backing_up("again", place)], [WEB]), again=True)
+
+
 #: An agent that answers neither the first request to freeze nor the first one to thaw. While a guest boots, the port
 #: appears after its programs have begun, and it has an end, as a file has, until the host has opened it.
 _AGENT = """#!/bin/sh

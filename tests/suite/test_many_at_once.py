@@ -151,6 +151,23 @@ def test_eight_tasks_change_one_running_vm(qemu, tmp_path):
     assert [file for file in qemu.files() if file.startswith(name)] == []
 
 
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_ten_tasks_add_one_disk(qemu, tmp_path, state):
+    """What fails names the other task: the file is a disk of the VM by now, which nobody should move away."""
+    qemu.clean()
+    name = f"{qemu.prefix}ten"
+    (made,) = _at_once(qemu, tmp_path / "made", [{**qemu.creation, "name": [name], "state": state}])
+    assert made.rc == 0, made.result
+    runs = _at_once(qemu, tmp_path / "runs", [{"name": [name], "disks": [{"slot": "vdb", "size": "8M"}]}] * 10)
+    said = [run.result["msg"] for run in runs if run.rc != 0]
+    assert len(said) < len(runs)
+    assert [text for text in said if not ("another task" in text and "again" in text)] == []
+    assert sorted(qemu.disks_of(qemu.truth([name])[name])) == ["vda", "vdb"]
+    (gone,) = _at_once(qemu, tmp_path / "gone", [{"name": [name], "state": "absent", "stop_mode": "force"}])
+    assert gone.rc == 0, gone.result
+    assert [file for file in qemu.files() if file.startswith(name)] == []
+
+
 def _at_once(platform, folder, tasks):
     """Run all tasks at the same time, each with its own directory and counted calls."""
     places = [folder / str(number) for number in range(len(tasks))]

@@ -221,7 +221,8 @@ def _back_up_stopped(driver, vm, manifest, definition):
     before = {path: files.version(path) for path in sources.values()}
     for slot, entry in manifests.disks_of(manifest).items():
         target = _closed_file(driver, manifest, entry["name"])
-        driver.storage.qemu_img.convert(sources[slot], entry["format"], target, "qcow2")
+        # Without a lock, which would prevent the start of the VM; a start is detected below.
+        driver.storage.qemu_img.convert(sources[slot], entry["format"], target, "qcow2", in_use=True)
     is_off = driver.virsh.run("domstate", vm.id).strip() == "shut off"
     if not is_off or before != {path: files.version(path) for path in sources.values()}:
         raise Refused(f"{vm.name}: the VM was started while it was backed up.", "Run the task again.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from os.path import dirname, realpath
 from shlex import quote
 
-from ..._core.errors import CommandFailed, CreatedMeanwhile, PolyvirtError, Refused
+from ..._core.errors import CommandFailed, CreatedMeanwhile, Held, PolyvirtError, Refused
 from ..._core.record.mark import making_of, own_mark
 from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
@@ -119,8 +119,19 @@ class VirshFiles(LocalFiles):
             )
         if item.option in _NAMED:
             return item.path in self._named(item.option)
-        is_ours = item.path in making_of(own_mark(self.plan.before))
-        return is_ours and (self._is_attached(item.path) or self._has_content(item))
+        if item.path in making_of(own_mark(self.plan.before)):
+            return self._is_attached(item.path) or self._has_content(item)
+        if self._is_added_meanwhile(item):
+            raise Held(self.name)
+        return False
+
+    def _is_added_meanwhile(self, item):
+        """Whether another task has created the file of a disk for this VM since it was observed."""
+        vm = self.plan.before
+        disks = [disk for one in (vm.config, vm.active or {}) for disk in (one.get("disks") or {}).values()]
+        known = [disk.get("source") for disk in disks]
+        now = [one for one in self.driver.read_definitions() if one.uuid == vm.id] if item.path not in known else ()
+        return any(item.path in (*used_files(one), *making_of(one.mark)) for one in now)
 
     def _is_begun(self, path):
         """Whether a killed task has begun to create this VM with this file. Raises CreatedMeanwhile for another VM."""
@@ -144,7 +155,10 @@ class VirshFiles(LocalFiles):
         return files.identity(path) in {files.identity(file_of(disk)) for disk in disks}
 
     def _has_content(self, item):
-        return self.driver.storage.has_content_of(item.path, item.disk, item.content and item.content.details)
+        try:
+            return self.driver.storage.has_content_of(item.path, item.disk, item.content and item.content.details)
+        except CommandFailed:  # It is no such image, or another task has removed its unfinished file.
+            return not files.exists(item.path)
 
     def copied(self, one):
         source, requested = one.step.arguments["source"], one.step.arguments["creation"]["clone"]

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    Held,
+    NotFound,
+    Refused,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     STOPPED,
@@ -23,6 +29,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import (
     POOLS,
@@ -165,7 +172,32 @@ def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached, 
     if is_attached and is_recorded:
         driver.preflight(plan)
         return
-    with pytest.raises(Refused, match=r"m1: disks\.vdb: .*m1-vdb\.qcow2 already exists"):
+    # It was not attached when the VM was observed.
+    text = "m1: another task is changing this VM" if is_attached else r"m1: disks\.vdb: .*m1-vdb\.qcow2 already exists"
+    with pytest.raises((Held, Refused), match=text):
+        driver.preflight(plan)
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_file_of_a_new_disk_that_is_no_image_is_not_a_raw_error(tmp_path, monkeypatch, is_removed):
+    """Another task may remove its unfinished file, or it is not complete."""
+    path = tmp_path / "m1-vdb.qcow2"
+    path.write_bytes(b"begun")
+
+    def info(_image, path, *_more, **_named):
+        if is_removed:
+            Path(path).unlink()
+        raise CommandFailed(["qemu-img", "info"], 1, f"Could not open '{path}'")
+
+    monkeypatch.setattr(QemuImg, "info", info)
+    driver, vm = driver_of(FakeVirsh(of_vms(machine_xml())), tmp_path), Vm("m1", id=UUID, mark={"id": UUID})
+    vm = vm.having(mark={**vm.mark, "making": [str(path)]})
+    step = Step("configure", changes=(Change("disks", None, {"size": MIB}, key="vdb"),))
+    plan = Plan(vm, vm, segments=((step,),))
+    if is_removed:
+        driver.preflight(plan)
+        return
+    with pytest.raises(Refused, match=r"m1-vdb\.qcow2 already exists"):
         driver.preflight(plan)
 
 
