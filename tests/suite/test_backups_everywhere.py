@@ -122,6 +122,26 @@ def test_backup_is_created_restored_and_deleted(platform, carry, place, state):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("platform_name", ["proxmox", "libvirt_qemu"], indirect=True, scope="session")
+def test_lost_vm_that_is_restored_is_still_created_from_its_source(platform, carry, place):
+    """The task that has created it does not warn that it was created from something else."""
+    _created(platform, carry, STOPPED)
+    cloned = Task("cloned", {"name": [COPY], "clone": {"source": WEB}})
+    backup = {"name": [COPY], **place}
+    tasks = [
+        cloned,
+        Task("backup", {**backup, "max_age": "1h"}, about="backup"),
+        Task("lost", {"name": [COPY], "state": "absent"}),
+        Task("restored", {**backup, "state": "restored", "backup": "newest"}, about="backup"),
+    ]
+    done = carry(platform, tasks, [WEB, COPY])
+    assert {label: answer.msg for label, answer in done.items() if answer.failed or not answer.changed} == {}
+    again = carry(platform, [cloned], [WEB, COPY])["cloned"]
+    assert (again.failed, again.changed, again.result.get("warnings") or []) == (False, False, []), again.result
+    platform.clean()
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("platform_name", WITHOUT, indirect=True, scope="session")
 def test_platform_without_backups_names_what_to_use(platform, shim, tmp_path):
     platform.clean()

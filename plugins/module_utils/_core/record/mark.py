@@ -235,7 +235,7 @@ def of_lost_vm(mark):
 
     It has no expiry, which may be over by now: ``reap`` would delete the VM again.
     """
-    return {key: mark[key] for key in ("tags", "fleet", "owner", CREATED) if key in mark}
+    return {key: mark[key] for key in ("tags", "fleet", "owner", "inputs", CREATED) if key in mark}
 
 
 def with_settings(mark, values):
