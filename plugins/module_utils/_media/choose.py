@@ -133,7 +133,10 @@ def _suitable(media, needs, about):
 def _instead(media, needs):
     if needs.alternative:
         return needs.alternative
-    if any(one["type"] in _INSTALLERS and _architecture(one) == needs.architecture for one in media):
+    found = [one for one in media if one["type"] in _INSTALLERS and _architecture(one) == needs.architecture]
+    if any(one.get("installer") == "windows" for one in found):
+        return "Use the playbook polyvirt.core.windows with the ISO image of the vendor."
+    if found:
         return "Install it with the role polyvirt.core.unattended_install, or set the path or address of an image."
     return "Set the path or the address of an image."
 

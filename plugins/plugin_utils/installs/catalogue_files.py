@@ -27,13 +27,11 @@ class CatalogueFiles:
         return merged(self._entries_of(self._files_in(one)) for one in [_SHIPPED, *self._directories])
 
     def find(self, name):
-        """Return the entry with this name, or None. Of this collection, only the file of its distribution is read."""
+        """Return the entry with this name, or None. Of this collection, only the files of its distribution are read."""
         own = merged(self._entries_of(self._files_in(one)) for one in self._directories)
         if name in own:
             return own[name]
-        words = name.split("-")
-        prefixes = ["-".join(words[:count]) for count in range(len(words), 0, -1)]
-        files = [path for path in (_SHIPPED / f"{prefix}.yml" for prefix in prefixes) if path.is_file()]
+        files = [path for path in self._files_in(_SHIPPED) if path.stem.split("-")[0] == name.split("-")[0]]
         return merged([self._entries_of(files)]).get(name)
 
     @staticmethod
@@ -52,9 +50,13 @@ def knowledge_of(name, catalogue, today, mirrors):
     if entry is None:
         return {"names": {name: one.get("codename") or "" for name, one in sorted(catalogue.entries().items())}}
     known = as_result(entry, today)
+    of_installers = {"installer": known["installer"]}
     ended = f"{entry['name']} has had no support by its vendor since {known['end_of_life']}."
     return {
-        "media": [one if one["type"] in _IMAGES else {key: one[key] for key in _KNOWN} for one in entry["media"]],
+        "media": [
+            one if one["type"] in _IMAGES else {**of_installers, **{key: one[key] for key in _KNOWN}}
+            for one in entry["media"]
+        ],
         "version": entry["version"],
         "mirrors": mirrors,
         "warnings": [ended] if known["end_of_life_reached"] else [],

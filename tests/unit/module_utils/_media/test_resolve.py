@@ -112,6 +112,12 @@ def test_medium_without_an_architecture_is_for_amd64():
             "set the path or address of an image.",
         ),
         (
+            [{**ISO, "installer": "windows"}],
+            LIBVIRT,
+            "no cloud image of it is known for libvirt. "
+            "Use the playbook polyvirt.core.windows with the ISO image of the vendor.",
+        ),
+        (
             [ISO],
             replace(LIBVIRT, architecture="arm64"),
             "no cloud image of it is known for libvirt. Set the path or the address of an image.",
