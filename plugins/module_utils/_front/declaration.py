@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._core.errors import InvalidInput, PolyvirtError, Refused, Unexpected, unexpected
 from .._core.frozen import Frozen
 from .._core.options.option import APPROVAL, argument_spec
-from .._core.options.option_errors import error_messages, not_text
+from .._core.options.option_errors import error_messages, misshapen
 from .._core.options.platform import Platform
 from .._core.results.approval import Approval, connections, explicit
 from .masking import long_secrets, masked, masked_options, secrets_of
@@ -113,6 +113,9 @@ def in_full(params, options, platform):
     if not short:
         return params
     full = {name: option.in_full(params[name], name) for name, option in short.items()}
+    problem = misshapen(full, short)
+    if problem:
+        raise problem
     checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
     if checked.error_messages:
         rejected = platform.rejected({**params, **checked.validated_parameters}, options)
@@ -127,7 +130,7 @@ def run_module(declaration):
     module = _module(declaration)
     # Until ansible-core 2.21, these would be masked once more, also within words and numbers.
     getattr(module, "no_log_values", set()).clear()
-    problem = not_text(module.given, declaration.options)
+    problem = misshapen(module.given, declaration.options)
     if problem:
         module.fail_json(str(problem))
     result = declaration.result(module.params, module)

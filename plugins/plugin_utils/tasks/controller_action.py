@@ -9,7 +9,6 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.frozen import replace
-from ...module_utils._core.options.option_errors import not_text
 from ...module_utils._core.results.approval import EXPECTED, OPTION, explicit
 from .approvals import approval_of, limit_to_check_mode
 from .over_platforms import plan_of, shown_plans
@@ -31,7 +30,7 @@ class ControllerAction(ActionBase):
         if OPTION in self.module.options:
             approval = approval_of(self._task, self._task_vars, self._templar)
             self._task.args = {**explicit(self._task.args), OPTION: approval}
-        problem = not_text(self._task.args, self.module.options)
+        problem = self.module.platform.rejected(self._task.args, self.module.options)
         if problem:
             raise AnsibleActionFail(str(problem))
         _valid, options = self.validate_argument_spec(self.module.argument_spec)

@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.options.option_errors import error_messages, not_text
+from ...module_utils._core.options.option_errors import error_messages, misshapen
 from .approvals import OPTION as APPROVAL
 from .approvals import arguments_of, check_pruned_once, limit_to_check_mode
 from .bytecode import bytecode
@@ -73,7 +73,8 @@ class InProcess(ActionBase):
             validated = self._validation(self._task.args)
         except TypeError:
             # Ansible's validator does not report a value that is not a dictionary, if the option has suboptions.
-            return {"failed": True, "msg": self._not_a_dictionary()}
+            problem = self.module.platform.rejected(self._task.args, self.module.options)
+            return {"failed": True, "msg": str(problem)}
         problem = self._problem(validated)
         if problem:
             return problem
@@ -128,24 +129,13 @@ class InProcess(ActionBase):
         arguments = json.loads(json.dumps(given, cls=AnsibleJSONEncoder, vault_to_text=True))
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
 
-    def _not_a_dictionary(self):
-        name = next(name for name, value in self._task.args.items() if self._fails({name: value}))
-        return f"{name}: a value is not a dictionary. See: ansible-doc {self._task.action}"
-
-    def _fails(self, given):
-        try:
-            self._validation(given)
-        except TypeError:
-            return True
-        return False
-
     def _problem(self, validated):
         """Return the result of a task with a wrong parameter, as the module would return it, or None.
 
         No module is shipped only to report that.
         """
         unknown = f"Unsupported parameters for ({self._task.action}) module"
-        messages = [*error_messages(validated, unknown), not_text(self._task.args, self.module.options)]
+        messages = [*error_messages(validated, unknown), misshapen(self._task.args, self.module.options)]
         if not any(messages):
             return None
         params = validated.validated_parameters

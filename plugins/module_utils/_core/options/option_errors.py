@@ -35,66 +35,79 @@ def check_short_form(name, value, short, options):
         raise InvalidInput(f"{name}: {value} is no {short}.", f"Set {name}: {{{number}: {value}}}.")
 
 
-def misshapen(params, options):
-    """Return the error for the first option with a value of the wrong type, or None."""
-    problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
-    return next(filter(None, problems), None) or not_text(params, options)
+def misshapen(params, options, within=""):
+    """Return the error for the first option with a value of the wrong type, or None; ``within`` begins its name.
 
-
-def _misshapen(name, option, value):
-    """Ansible's own error does not name the option. It accepts dictionaries as text too, in JSON or as key=value. The
-    value may be a secret.
-    """
-    is_list = option.elements == "dict"
-    if option.short or not (is_list or option.type == "dict"):
-        return None
-    is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
-    if not is_text and not isinstance(value, dict if is_list else list):
-        return None
-    from .other_words import EXAMPLES  # Only errors need it.
-
-    other = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
-    example = EXAMPLES.get(name, other)
-    wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
-    found = "text" if is_text else "one dictionary" if is_list else "a list"
-    return InvalidInput(f"{name}: it is {found}.", f"Set {wanted}.")
-
-
-def not_text(params, options):
-    """Return the error for the first text option that is set to a list or a dictionary, or None.
-
-    Ansible would take the text with which Python shows it: a VM would be named "['web1', 'web2']". The value may be a
-    secret.
+    Ansible's own error does not name the option, or is one of Python, and it would take the text with which Python
+    shows a list: a VM would be named "['web1', 'web2']". The value may be a secret.
     """
     for name, option in options.items():
         value = params.get(name)
         if value is None:
             continue
-        if option.type in _TEXT and isinstance(value, (list, dict)):
-            wanted = f"one of {', '.join(option.choices)}" if option.choices else "one text"
-            return InvalidInput(f"{name}: it is {_kind(value)}.", f"Set {wanted}.")
-        if option.elements in _TEXT and isinstance(value, dict):
-            return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
-        texts = value if option.elements in _TEXT and isinstance(value, list) else ()
-        wrong = [one for one in texts if isinstance(one, (list, dict))]
-        if wrong:
-            return InvalidInput(
-                f"{name}: an entry of the list is {_kind(wrong[0])}.",
-                f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
-            )
-        for entry in _entries(value, option) if option.options else ():
-            problem = not_text(entry, option.options)
+        problem = _no_dictionary(name, option, value) or _no_text(name, option, value)
+        if problem:
+            return InvalidInput(f"{within}{problem.message}", problem.remedy)
+        for entry in _entries(value, option):
+            problem = misshapen(entry, option.options, f"{within}{name}.")
             if problem:
-                return InvalidInput(f"{name}.{problem.message}", problem.remedy)
+                return problem
     return None
 
 
-def _kind(value):
-    return "a list" if isinstance(value, list) else "a dictionary"
+def _no_dictionary(name, option, value):
+    """Ansible accepts dictionaries as text too, in JSON or as key=value."""
+    is_list = option.elements == "dict"
+    if option.short or not (is_list or option.type == "dict"):
+        return None
+    wrong = [one for one in (value if is_list and isinstance(value, list) else [value]) if not _is_dictionary(one)]
+    if not wrong and not (is_list and isinstance(value, dict)):
+        return None
+    found = kind_of(wrong[0]) if wrong else "one dictionary"
+    return InvalidInput(f"{name}: it is {found}.", f"Set {wanted(name, option)}.")
 
 
-def _is_plain_text(value):
-    return isinstance(value, str) and "=" not in value and not value.lstrip().startswith("{")
+def _no_text(name, option, value):
+    if option.type in _TEXT and isinstance(value, (list, dict)):
+        return InvalidInput(f"{name}: it is {kind_of(value)}.", f"Set {wanted(name, option)}.")
+    if option.elements in _TEXT and isinstance(value, dict):
+        return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
+    texts = value if option.elements in _TEXT and isinstance(value, list) else ()
+    wrong = [one for one in texts if isinstance(one, (list, dict))]
+    return wrong and InvalidInput(
+        f"{name}: an entry of the list is {kind_of(wrong[0])}.",
+        f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
+    )
+
+
+def wanted(name, option):
+    """What a value of an option is, as a remedy names it: "a whole number"."""
+    if option.choices:
+        return f"one of {', '.join(map(str, option.choices))}"
+    if option.type == "bool" or option.type == "int":
+        return "true or false" if option.type == "bool" else "a whole number"
+    if option.unit:
+        return "a size such as 4G"
+    if option.type in _TEXT:
+        return "one text"
+    if option.elements in (None, "dict"):
+        from .other_words import EXAMPLES  # Only errors need it.
+
+        other = f"{{{next((part for part in option.options if part != option.key), 'KEY')}: ...}}"
+        example = EXAMPLES.get(name, other)
+        return f"a list of dictionaries, such as [{example}]" if option.elements else f"a dictionary, such as {example}"
+    return "a list, such as [a, b]"
+
+
+def kind_of(value):
+    kinds = {bool: "a boolean", str: "text", list: "a list", dict: "a dictionary"}
+    return next((kind for one, kind in kinds.items() if isinstance(value, one)), "a number")
+
+
+def _is_dictionary(value):
+    if not isinstance(value, str) or value.lstrip().startswith("{"):
+        return isinstance(value, (dict, str))
+    return all("=" in one for one in value.replace(",", " ").split() or [""])
 
 
 def misspelt(params, options):

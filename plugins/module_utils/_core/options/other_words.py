@@ -151,6 +151,8 @@ EXAMPLES = {
     "port_forwards": "{name: web, host_port: 8080, guest_port: 80}",
     "shared_folders": "{name: data, host_path: /srv/data}",
     "cloud_init": "{user: NAME}",
+    "filters": "{state: [running]}",
+    "limits": "{vms: 5}",
 }
 _NAMES = re.compile(r"\w+(?=:)|^\w+$")
 _VALUE = re.compile(r"\w+: (\w+)$")
