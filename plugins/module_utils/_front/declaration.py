@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._core.errors import InvalidInput, PolyvirtError, Refused, Unexpected, unexpected
 from .._core.frozen import Frozen
 from .._core.options.option import APPROVAL, argument_spec
-from .._core.options.option_errors import error_messages, misshapen
+from .._core.options.option_errors import check_shape, error_messages, misshapen
 from .._core.options.platform import Platform
 from .._core.results.approval import Approval, connections, explicit
 from .masking import long_secrets, masked, masked_options, secrets_of
@@ -113,9 +113,7 @@ def in_full(params, options, platform):
     if not short:
         return params
     full = {name: option.in_full(params[name], name) for name, option in short.items()}
-    problem = misshapen(full, short)
-    if problem:
-        raise problem
+    check_shape(full, short)
     checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
     if checked.error_messages:
         rejected = platform.rejected({**params, **checked.validated_parameters}, options)

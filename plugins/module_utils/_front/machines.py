@@ -9,7 +9,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
 from .._core.options.option import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
-from .._core.options.option_errors import error_messages, misshapen
+from .._core.options.option_errors import check_shape, error_messages
 from .._core.options.request import SOURCES, check_unique, prune_max, pruning_policy, requests
 from .._core.results.approval import EXPECTED
 from .._engine.together import Pruning, run_together
@@ -59,15 +59,10 @@ def _entry(shared, entry, options, platform):
     replaced = {name for name, option in options.items() if set(option.aliases) & set(entry)}
     replaced.update(SOURCES if any(entry.get(name) for name in SOURCES) else ())
     merged = {**{name: value for name, value in shared.items() if name not in replaced}, **entry}
-    try:
-        validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
-    except TypeError:  # Of an option with suboptions that is no dictionary.
-        raise platform.rejected(merged, options) from None
+    check_shape(merged, options)
+    validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
     if validated.error_messages:
         raise platform.rejected(merged, options) or InvalidInput(error_messages(validated)[0])
-    problem = misshapen(merged, options)
-    if problem:
-        raise problem
     return in_full(validated.validated_parameters, options, platform)
 
 

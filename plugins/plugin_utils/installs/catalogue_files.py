@@ -27,12 +27,15 @@ class CatalogueFiles:
         return merged(self._entries_of(self._files_in(one)) for one in [_SHIPPED, *self._directories])
 
     def find(self, name):
-        """Return the entry with this name, or None. Of this collection, only the files of its distribution are read."""
+        """Return the entry with this name, or None. The file of its distribution is often the only one that is read."""
         own = merged(self._entries_of(self._files_in(one)) for one in self._directories)
         if name in own:
             return own[name]
-        files = [path for path in self._files_in(_SHIPPED) if path.stem.split("-")[0] == name.split("-")[0]]
-        return merged([self._entries_of(files)]).get(name)
+        words = name.split("-")
+        prefixes = ["-".join(words[:count]) for count in range(len(words), 0, -1)]
+        files = [path for path in (_SHIPPED / f"{prefix}.yml" for prefix in prefixes) if path.is_file()]
+        # A file of another name may have it, such as that of Windows 11.
+        return merged([self._entries_of(files)]).get(name) or self.entries().get(name)
 
     @staticmethod
     def _files_in(directory):

@@ -26,7 +26,7 @@ from .approvals import arguments_of, check_pruned_once, limit_to_check_mode
 from .bytecode import bytecode
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
-from .routing import declaration, module_of
+from .routing import declaration, module_of, other_module
 
 #: The hidden option with the time of the controller: a module reads no clock to decide whether a VM has expired.
 CONTROLLER_TIME = "controller_time"
@@ -140,7 +140,10 @@ class InProcess(ActionBase):
             return None
         params = validated.validated_parameters
         rejected = self.module.platform.rejected({**params, **self._task.args}, self.module.options)
-        return self.module.shown({"failed": True, "msg": str(rejected or messages[0])}, params)
+        unknown = next(iter(sorted(validated.unsupported_parameters)), None)
+        other = not rejected and isinstance(unknown, str) and other_module(unknown, self._task.action)
+        message = f"{unknown} is not an option of this module. {other}" if other else str(rejected or messages[0])
+        return self.module.shown({"failed": True, "msg": message}, params)
 
     def _run_here(self, params):
         # Through JSON, as from a module: tuples become lists, and keys strings.

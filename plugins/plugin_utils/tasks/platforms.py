@@ -132,21 +132,23 @@ class _Modules(Frozen):
         unknown = next((name for name in given if name not in self.known), None)
         if unknown is not None:
             message = f"{where}: {unknown} is not an option that platforms share."
-            raise InvalidInput(message, self._remedy(unknown, platform))
+            raise InvalidInput(message, self._remedy(unknown, given[unknown], platform))
 
-    def _remedy(self, name, platform):
+    def _remedy(self, name, value, platform):
         module = PLATFORMS[platform].modules.get(self.about) if platform in PLATFORMS else None
         options = self.options_of(module) if module else {}
         if name in options:
             return f"It is one of {platform} alone: set options: {{{name}: ...}}."
         from ...module_utils._core.options.other_words import names_in  # Only errors need it.
+        from .routing import other_module
 
         lacked = set(self.known) - {*options, "platform"} if options else ()
-        remedy = remedy_for(name, {one: options.get(one, self.known[one]) for one in self.known if one not in lacked})
-        own, _is_word = meant_by(name, {one: options[one] for one in options if one not in self.known})
+        shared = {one: options.get(one, self.known[one]) for one in self.known if one not in lacked}
+        remedy = remedy_for(name, shared, value=value)
+        own, _is_word = meant_by(name, {one: options[one] for one in options if one not in self.known}, value=value)
         if own and not remedy:
             remedy = f"On {platform}, set options: {{{names_in(own)[0]}: ...}}."
-        return remedy or f"See: ansible-doc polyvirt.core.{module or self.about}"
+        return remedy or other_module(name, self.about) or f"See: ansible-doc polyvirt.core.{module or self.about}"
 
 
 def _part(about, platform, arguments):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 from ansible.plugins.loader import module_loader
 
@@ -29,3 +30,14 @@ def module_of(task):
 def action_plugin(module):
     """Return the full name of the action plugin of a module by its full name."""
     return module_loader.find_plugin_with_context(module).action_plugin or module
+
+
+def other_module(option, module):
+    """The remedy for an option that only other modules have, or None; those of its platform and about VMs come first."""
+    family = module.rpartition(".")[2].partition("_")[0]
+    names = sorted(path.stem for path in (Path(__file__).parents[2] / "modules").glob("[a-z]*.py"))
+    for name in sorted(names, key=lambda one: (one.partition("_")[0] != family, not one.endswith("vm"))):
+        found = declaration(name).options.get(option)
+        if found and not found.hidden:
+            return f"It is an option of {_COLLECTION.removeprefix('ansible_collections.')}.{name}."
+    return None

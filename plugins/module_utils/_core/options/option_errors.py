@@ -12,6 +12,12 @@ from ..pattern import Pattern
 _SIMILAR = 0.75
 #: Types of options that are text for a task.
 _TEXT = ("str", "path")
+#: {type of an option: (what it takes, as a remedy names it; its pattern)}
+_TAKEN = {
+    "bool": ("true or false", "true|false|yes|no|on|off|1|0"),
+    "int": ("a whole number", r"\d+"),
+    **dict.fromkeys(_TEXT, ("one text", r"(?!true$|false$)(?s:.)+")),
+}
 #: Options that only this collection sets, as Ansible lists them.
 _HIDDEN = Pattern(r"\b(approval|catalogue|controller_time|each), ")
 
@@ -35,6 +41,13 @@ def check_short_form(name, value, short, options):
         raise InvalidInput(f"{name}: {value} is no {short}.", f"Set {name}: {{{number}: {value}}}.")
 
 
+def check_shape(params, options):
+    """Raise the error for the first option with a value of the wrong type: Ansible's validator fails on some."""
+    problem = misshapen(params, options)
+    if problem:
+        raise problem
+
+
 def misshapen(params, options, within=""):
     """Return the error for the first option with a value of the wrong type, or None; ``within`` begins its name.
 
@@ -42,64 +55,56 @@ def misshapen(params, options, within=""):
     shows a list: a VM would be named "['web1', 'web2']". The value may be a secret.
     """
     for name, option in options.items():
-        value = params.get(name)
-        if value is None:
-            continue
-        problem = _no_dictionary(name, option, value) or _no_text(name, option, value)
+        value, about = params.get(name), f"{within}{name}"
+        found = _wrong_kind(option, value)
+        if found:
+            return InvalidInput(f"{about}: it is {found}.", f"Set {_taken(name, option)[0]}.")
+        texts = value if option.elements in _TEXT and isinstance(value, list) else ()
+        wrong = [one for one in texts if isinstance(one, (list, dict))]
+        if wrong:
+            return InvalidInput(
+                f"{about}: an entry of the list is {_kind(wrong[0])}.",
+                f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
+            )
+        inner = (misshapen(entry, option.options, f"{about}.") for entry in _entries(value, option))
+        problem = next(filter(None, inner), None)
         if problem:
-            return InvalidInput(f"{within}{problem.message}", problem.remedy)
-        for entry in _entries(value, option):
-            problem = misshapen(entry, option.options, f"{within}{name}.")
-            if problem:
-                return problem
+            return problem
     return None
 
 
-def _no_dictionary(name, option, value):
-    """Ansible accepts dictionaries as text too, in JSON or as key=value."""
+def _wrong_kind(option, value):
+    """What a value is, if an option does not take it, or None. Ansible accepts dictionaries as text, too."""
     is_list = option.elements == "dict"
-    if option.short or not (is_list or option.type == "dict"):
+    if value is None or option.short:
         return None
-    wrong = [one for one in (value if is_list and isinstance(value, list) else [value]) if not _is_dictionary(one)]
-    if not wrong and not (is_list and isinstance(value, dict)):
-        return None
-    found = kind_of(wrong[0]) if wrong else "one dictionary"
-    return InvalidInput(f"{name}: it is {found}.", f"Set {wanted(name, option)}.")
+    if is_list or option.type == "dict":
+        entries = value if is_list and isinstance(value, list) else [value]
+        wrong = next((_kind(one) for one in entries if not _is_dictionary(one)), None)
+        return wrong or ("one dictionary" if is_list and isinstance(value, dict) else None)
+    is_wrong = isinstance(value, dict) and option.elements in _TEXT
+    return _kind(value) if is_wrong or (option.type in _TEXT and isinstance(value, (list, dict))) else None
 
 
-def _no_text(name, option, value):
-    if option.type in _TEXT and isinstance(value, (list, dict)):
-        return InvalidInput(f"{name}: it is {kind_of(value)}.", f"Set {wanted(name, option)}.")
-    if option.elements in _TEXT and isinstance(value, dict):
-        return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
-    texts = value if option.elements in _TEXT and isinstance(value, list) else ()
-    wrong = [one for one in texts if isinstance(one, (list, dict))]
-    return wrong and InvalidInput(
-        f"{name}: an entry of the list is {kind_of(wrong[0])}.",
-        f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
-    )
-
-
-def wanted(name, option):
-    """What a value of an option is, as a remedy names it: "a whole number"."""
-    if option.choices:
-        return f"one of {', '.join(map(str, option.choices))}"
-    if option.type == "bool" or option.type == "int":
-        return "true or false" if option.type == "bool" else "a whole number"
+def _taken(name, option):
+    """Return (what a value of an option is, as a remedy names it; the pattern of one, None: it is no plain value)."""
+    if option.choices and not option.elements:
+        return f"one of {', '.join(map(str, option.choices))}", "|".join(str(one).lower() for one in option.choices)
     if option.unit:
-        return "a size such as 4G"
-    if option.type in _TEXT:
-        return "one text"
+        return "a size such as 4G", r"\d+(?:[.]\d+)? *(?:[kmgtp](?:i?b)?|b)?"
+    if option.type in _TAKEN:
+        return _TAKEN[option.type]
     if option.elements in (None, "dict"):
         from .other_words import EXAMPLES  # Only errors need it.
 
         other = f"{{{next((part for part in option.options if part != option.key), 'KEY')}: ...}}"
         example = EXAMPLES.get(name, other)
-        return f"a list of dictionaries, such as [{example}]" if option.elements else f"a dictionary, such as {example}"
-    return "a list, such as [a, b]"
+        text = f"a list of dictionaries, such as [{example}]" if option.elements else f"a dictionary, such as {example}"
+        return text, r"(?!true$|false$|\d+$).+" if option.short else None
+    return "a list of texts, such as [a, b]", r"(?!true$|false$).+"
 
 
-def kind_of(value):
+def _kind(value):
     kinds = {bool: "a boolean", str: "text", list: "a list", dict: "a dictionary"}
     return next((kind for one, kind in kinds.items() if isinstance(value, one)), "a number")
 
@@ -125,34 +130,55 @@ def unknown_option(given, options):
     ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``.
     """
     for name, value in given.items():
-        remedy = remedy_for(name, options)
+        remedy = remedy_for(name, options, value=value)
         if remedy:
             return name, remedy
         of_suboptions = options[name].options if name in options else {}
         for entry in _entries(value, options.get(name)):
-            found = ((f"{name}.{one}", remedy_for(one, of_suboptions, name)) for one in entry)
+            found = ((f"{name}.{one}", remedy_for(one, of_suboptions, name, entry[one])) for one in entry)
             known = next((one for one in found if one[1]), None)
             if known:
                 return known
     return None
 
 
-def remedy_for(name, options, of_option=None):
-    """Return the remedy for an unknown option, or an unknown suboption ``of_option``; None if there is none."""
-    meant, is_word = meant_by(name, options, of_option)
+def remedy_for(name, options, of_option=None, value=None):
+    """Return the remedy for an unknown option, or an unknown suboption ``of_option``; None if there is none.
+
+    If the option that a word of another tool is called here does not take the ``value``, the remedy says what it takes.
+    """
+    meant, is_word = meant_by(name, options, of_option, value)
     shown = f"{of_option}.{meant}" if of_option else meant
-    return meant and (f"Use {shown} instead." if is_word else f"Did you mean {shown}?")
+    if not is_word:
+        return meant and f"Did you mean {shown}?"
+    option = options.get(meant)
+    takes = f"{shown} instead: {_taken(meant, option)[0]}" if option and not _fits(meant, option, value) else None
+    return f"Use {takes or f'{shown} instead'}."
 
 
-def meant_by(name, options, of_option=None):
+def _fits(name, option, value):
+    """Whether an option takes the value of a word of another tool, as far as its type and choices say."""
+    unknown = [one for entry in _entries(value, option) for one in entry if one not in option.options]
+    if value is None or unknown or misshapen({name: value}, {name: option}):
+        return False
+    if isinstance(value, (dict, list)):
+        return option.type == ("dict" if isinstance(value, dict) else "list")
+    pattern = _taken(name, option)[1]
+    return bool(pattern and Pattern(pattern).fullmatch(str(value).lower()))
+
+
+def meant_by(name, options, of_option=None, value=None):
     """Return (what a task may mean by an unknown option, whether it is what a word of another tool is called here)."""
     names = [one for option, its in options.items() for one in (option, *its.aliases)]
     if name in names:
         return None, False
     from .other_words import instead_of, suboption_instead_of  # Only errors need it.
 
-    word = suboption_instead_of(of_option, name, options) if of_option else instead_of(name, options)
-    return (word, True) if word else (nearest(name, names, _SIMILAR), False)
+    word = suboption_instead_of(of_option, name, options) if of_option else instead_of(name, options, value)
+    if word and "..." not in word:
+        return word, True
+    similar = nearest(name, names, _SIMILAR)
+    return similar or word, bool(word and not similar)
 
 
 def _entries(value, option):
