@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .._core.frozen import replace
 from .._core.options.option import NEEDS_PRUNE, SNAPSHOT, VM
-from .._core.options.request import requests, snapshot_requests
+from .._core.options.request import requests, size_warnings, snapshot_requests
 from .._engine.task import run
 from .._ports.clock import epoch
 from .declaration import changing
@@ -19,10 +19,12 @@ def vm_module(platform, own_options, make_driver):
 
     def answer(params, check, approval):
         if params.get("machines") is None and not any(params.get(name) for name in ("prune", *NEEDS_PRUNE)):
-            return run(make_driver(params), requests(params, options), check, approval).result()
-        from .machines import run_machines  # Most tasks need none of it.
+            outcome = run(make_driver(params), requests(params, options), check, approval).result()
+        else:
+            from .machines import run_machines  # Most tasks need none of it.
 
-        return run_machines(params, options, platform, make_driver, check, approval).result()
+            outcome = run_machines(params, options, platform, make_driver, check, approval).result()
+        return {**outcome, "warnings": [*size_warnings(params), *outcome["warnings"]]}
 
     return changing(options, answer, platform)
 

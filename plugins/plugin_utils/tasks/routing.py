@@ -33,7 +33,7 @@ def action_plugin(module):
 
 
 def other_module(option, module):
-    """The remedy for an option that only other modules have, or None; those of its platform and about VMs come first."""
+    """The remedy for an option that only other modules have, or None; those of its platform come first."""
     family = module.rpartition(".")[2].partition("_")[0]
     names = sorted(path.stem for path in (Path(__file__).parents[2] / "modules").glob("[a-z]*.py"))
     for name in sorted(names, key=lambda one: (one.partition("_")[0] != family, not one.endswith("vm"))):

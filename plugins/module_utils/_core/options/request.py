@@ -12,12 +12,14 @@ from ..frozen import fields
 from ..model import Comparison, Policy, Request, SnapshotRequest
 from ..record.leases import beginning
 from ..texts import check_printable
-from ..units import parse_size
+from ..units import GIB, human_size, parse_size
 from .guest_conditions import condition
 from .option import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 
 #: A VM is created from one of these at most.
 SOURCES = ("image", "clone", "appliance")
+#: A number of GiB above which the unit is probably missing.
+_MOST_BARE = 4096
 #: The remedy for an option that only one VM can have, such as a MAC address.
 _ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
@@ -58,6 +60,18 @@ def requests(params, options):
     return [
         Request(name=name, id=given.get("id"), state=state, config=config, creation=creation, policy=policy)
         for name in names
+    ]
+
+
+def size_warnings(params):
+    """Return the warnings about sizes of disks without a unit that are probably in MiB, as ``memory`` is."""
+    disks = [disk for one in (params, *(params.get("machines") or ())) for disk in one.get("disks") or ()]
+    sizes = [str(disk.get("size")) for disk in disks if isinstance(disk, Mapping)]
+    return [
+        f"disks: size: {one} without a unit is {human_size(int(one) * GIB)}, and disks are never shrunk. Set {one}M if"
+        f" it is in MiB, {one}G otherwise."
+        for one in dict.fromkeys(sizes)
+        if one.isdigit() and int(one) > _MOST_BARE
     ]
 
 

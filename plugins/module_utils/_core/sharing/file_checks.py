@@ -34,12 +34,14 @@ from .needed_files import (
 
 _RAW, _SECTOR = "raw", 512
 _LINKED = "linked to"
+#: A disk beyond this is compared with the free space.
+_VAST, _TIMES = 4 * 1024**4, 10
 _USUAL = "Correct the path, or copy the file to it."
 _INSTEAD = {DELETED: ", or keep it (delete_disks: none)", REPLACED: ", or restore the backup as another VM (new_name)"}
 
 
 def check_files(host, space, released=frozenset()):
-    """Raise NotFound or Refused for the first file that prevents the plan of ``host`` (FileFacts).
+    """Raise NotFound or Refused for the first file that prevents the plan of ``host`` (FileFacts). Returns warnings.
 
     ``space`` are the bytes that the VMs of the task share (ReservedSpace). ``released`` are the claims that earlier
     plans of the task let go of.
@@ -67,6 +69,7 @@ def check_files(host, space, released=frozenset()):
         _check_locks(host, changed_files(one, items, host), copied_files(one, items))
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
+    return [text for items in steps for item in items for text in _beyond(host, item)]
 
 
 def _check_locks(host, changed, copied):
@@ -308,6 +311,19 @@ def _check_space(host, space, items):
     needed = sum(_bytes(host, item) for item in parts) - (host.freed() if parts else 0)
     if parts:
         _reserve(host, space, host.folder_option, needed, host.folder(parts[0]), host.space_remedy)
+
+
+def _beyond(host, item):
+    """Yield a warning about a disk that the host could never fill: files grow as they are written, and never shrink."""
+    size = item.more or item.disk.get("size") or 0
+    if size > _VAST and item.purpose in (NEW, GROWN):
+        folder = host.folder(item)
+        free = host.free(folder)
+        if free is not None and size > _TIMES * free:
+            yield (
+                f"{host.name}: {item.option}.size: {human_size(size)} is more than {_TIMES} times the free space of"
+                f" {folder}, {rounded_down(free)}. Disks are never shrunk: a smaller one needs a new VM."
+            )
 
 
 def _reserve(host, space, option, needed, folder, remedy):

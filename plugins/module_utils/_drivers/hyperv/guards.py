@@ -27,12 +27,13 @@ def _check_files(driver, plan, released):
     host_files = driver.host_files
     needed = HyperVFiles(host_files, plan)
     host_files.complete([needed])
-    check_files(needed, driver.space, released)
+    warnings = check_files(needed, driver.space, released)
     has_new_seed = any((step.arguments.get("creation") or {}).get("cloud_init") is not None for step in plan.steps)
     for one, raw in needed.slots:
         check_slots(needed.name, one, raw, host_files.controllers_of(raw), has_new_seed)
         if raw:
             check_limits(needed.name, one.changes, raw)
+    return warnings
 
 
 def _check_cluster(driver, plan):

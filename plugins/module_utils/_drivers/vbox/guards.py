@@ -42,7 +42,7 @@ _DEFAULT_CHIPSET = "piix3"
 def _check_files(driver, plan, released):
     is_new = any(step.verb in ("create", "clone") for step in plan.steps)
     unfinished = unfinished_vm_in(driver.listing(), plan.after.name) if is_new else None
-    check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
+    return check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
 
 
 def _check_disks_of_images(driver, plan, one):

@@ -80,7 +80,7 @@ def _check_files(driver, plan, released):
     from ..._core.sharing.file_checks import check_files
     from .needed import VirshFiles
 
-    check_files(VirshFiles(driver, plan), driver.space, released)
+    return check_files(VirshFiles(driver, plan), driver.space, released)
 
 
 def _check_snapshot(driver, plan, one):

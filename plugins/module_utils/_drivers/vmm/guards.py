@@ -30,7 +30,7 @@ _TAP = re.compile(r"tap\d+")
 
 
 def _check_needed_files(driver, plan, released):
-    check_files(VmmFiles(driver, plan, files), driver.space, released)
+    return check_files(VmmFiles(driver, plan, files), driver.space, released)
 
 
 # vm.conf --------------------------------------------------------------------------------------------------------------
