@@ -148,6 +148,26 @@ def test_destroy_deletes_its_files_and_can_be_repeated(play, tmp_path):
         assert sorted(path.name for path in state.parent.rglob("*")) == ["inventory", "state.yml"]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    ["vm_cpus=many vm_memory=lots", "vm_memroy=2G", "vm_adopt=true"],
+)
+def test_destroy_needs_no_variable_with_which_a_vm_is_created(play, tmp_path, broken):
+    """A scenario with such variables is rejected by create, and its VMs, of an earlier run, can be removed."""
+    code, output = play("create", hosts=f"web {SIMULATION} {broken}\n", folder=tmp_path)
+    assert code != 0
+    code, output = play("destroy", hosts=f"web {SIMULATION} {broken}\n", folder=tmp_path)
+    assert code == 0, output
+
+
+def test_destroy_removes_the_vm_of_its_connection(play, tmp_path):
+    """On a platform that does not answer here: the platform and the options of the connection are passed on."""
+    hosts = "web vm_platform=virtualbox vm_cpus=many vm_module_options=\"{'executable': '/nowhere/VBoxManage'}\"\n"
+    code, output = play("destroy", hosts=hosts, folder=tmp_path)
+    assert code != 0
+    assert "/nowhere/VBoxManage" in output
+
+
 def _lines(text):
     """The lines without empty lines, comments and ``---``."""
     return [line for line in text.splitlines() if line.strip() not in ("", "---") and not line.startswith("#")]
