@@ -39,7 +39,8 @@ def main(arguments=None):
     except KeyboardInterrupt:
         return 0
     except OSError as error:
-        print(f"cannot serve on {asked.host}, port {asked.port}: {error}", file=sys.stderr)
+        text = f"cannot serve on {asked.host}, port {asked.port}: {error}. Use --port 0 for any free port."
+        print(text, file=sys.stderr)
         return 1
     return 0
 

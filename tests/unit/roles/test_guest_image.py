@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from collection_path import CHECKOUT
 
@@ -141,3 +142,9 @@ def test_image_has_the_kernel_of_its_architecture(play, machine, kernel, loader)
     ]
     code, output = play({"host": {"ansible_python_interpreter": sys.executable}}, *tasks)
     assert (code, json.dumps([kernel, loader]) in output.replace("\\", "")) == (0, True), output
+
+
+def test_guest_knows_its_own_name_without_dns():
+    """Without a line in /etc/hosts, each sudo waits for a DNS server that may not answer."""
+    folder = CHECKOUT / "roles/guest_image/files/debian/guest/etc/cloud/cloud.cfg.d"
+    assert yaml.safe_load((folder / "90_polyvirt.cfg").read_text(encoding="utf-8"))["manage_etc_hosts"] is True

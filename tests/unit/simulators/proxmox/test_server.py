@@ -200,7 +200,9 @@ def _told(server, action):
 
 def test_a_port_that_is_taken_is_told(server, capsys):
     assert main(["--port", str(server.port)]) == 1
-    assert f"cannot serve on 127.0.0.1, port {server.port}" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"cannot serve on 127.0.0.1, port {server.port}" in error
+    assert "Use --port 0 for any free port." in error
 
 
 def test_it_runs_alone_with_its_own_clock(checkout, tmp_path):
