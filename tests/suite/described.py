@@ -85,7 +85,8 @@ def is_named(path, not_described):
 
 def reported_paths(outcome):
     """The paths in the diff of a task."""
-    return {path for one in outcome.diff for path in {*one["before"], *one["after"]} if path != "restarted"}
+    of_restart = {"restarted", "restart_required"}
+    return {path for one in outcome.diff for path in {*one["before"], *one["after"]} - of_restart}
 
 
 def assert_kept(platform, vms):

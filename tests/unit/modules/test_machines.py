@@ -115,6 +115,7 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a", "machines": []}]}, ("machines[0] (a)", "next to machines")),
         ({"machines": [{"name": "a", "image": {"sauce": "x"}}]}, ("machines[0] (a)", "source")),
         ({"name": ["a"], "machines": [{"name": "a"}]}, ("a is listed twice",)),
+        ({"machines": [{"name": "a", "id": "1"}, {"name": "a"}]}, ("a is listed twice",)),
         ({"machines": [{"name": "a"}], "prune": True}, ("prune", "fleet is not set")),
         ({"machines": [{"name": "a"}], "prune": True, "fleet": "web", "prune_max": -1}, ("prune_max", "-1")),
         ({"machines": [{"name": "a", "prune_max": 1}]}, ("machines[0] (a)", "prune_max", "next to machines")),

@@ -332,8 +332,13 @@ def _check_not_unique(path, option, value):
 
 
 def check_unique(wanted, options):
-    """Raise if two of the requests ``wanted`` set the same value that only one VM can have."""
-    check_each_once([request.label for request in wanted])
+    """Raise if two of the requests ``wanted`` set the same value that only one VM can have.
+
+    VMs of one name (on Proxmox VE) are different ones if each has its id; the same id twice is found with the VMs.
+    """
+    with_id = {request.name for request in wanted if request.name and request.id}
+    without_id = [request.label for request in wanted if not (request.name and request.id)]
+    check_each_once([*without_id, *(with_id & set(without_id))])
     owners = {}
     for request in wanted:
         given = {} if request.state == "absent" else {**request.config, **request.creation}

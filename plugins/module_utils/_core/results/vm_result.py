@@ -333,6 +333,7 @@ def difference(plan):
     before, after = (flat(vm.having(config=with_iso(vm.config, slot))) for vm in (plan.before, plan.after))
     if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
         before["restarted"], after["restarted"] = False, True
+        before["restart_required"], after["restart_required"] = pending(plan.before), pending(plan.after)
     if plan.before.name != plan.after.name:
         before["name"], after["name"] = plan.before.name, plan.after.name
     if plan.after.restored:

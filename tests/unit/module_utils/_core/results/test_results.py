@@ -261,6 +261,13 @@ def test_restart_alone_is_in_the_diff():
     assert (shown["before"], shown["after"]) == ({"restarted": False}, {"restarted": True})
 
 
+def test_diff_of_a_restart_names_the_settings_that_wait_for_it():
+    waiting = found("running", cpus=2).having(active={**found().config, "cpus": 1})
+    shown = difference(plan(waiting, ask(cpus=2, allow_restart=True), TRAITS))
+    assert shown["before"] == {"restarted": False, "restart_required": ["cpus"]}
+    assert shown["after"] == {"restarted": True, "restart_required": []}
+
+
 def test_plan_without_steps_has_no_diff():
     assert difference(plan(FULL, ask(cpus=2), TRAITS)) is None
     assert difference(plan(found(), ask_snapshot("s1", "absent"), TRAITS)) is None

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import check_unique
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB, Storage, Volume
+from simulators.proxmox.worlds import add_machine
 from unit.module_utils._drivers.proxmox.simulated import SimulatedClock, asked_of, do
 
 IMAGE = {"image": {"source": "local:import/x.qcow2", "linked": False}}
@@ -40,6 +44,22 @@ def messages(world, *entries):
 
 def with_free_volume(world):
     world.storages.get("local-lvm").volumes["pve1", FREE.partition(":")[2]] = Volume(GIB)
+
+
+def test_vms_of_one_name_are_described_and_kept_by_one_task(world):
+    add_machine(world, 103, "pve3", {"name": "web1", "memory": "512"})
+    entries = [{"name": "web1", "id": "100"}, {"name": "web1", "id": "103", "memory": "1G"}]
+    asked = [request for entry in entries for request in asked_of(world, **entry)[1]]
+    check_unique(asked, proxmox_vm.MODULE.options)
+    outcome = together(world, *entries)
+    assert [(vm["id"], vm["changed"], vm["memory_mib"]) for vm in outcome.vms] == [
+        ("100", False, 2048),
+        ("103", True, 1024),
+    ]
+    with pytest.raises(InvalidInput, match="web1 is listed twice"):
+        check_unique([*asked, *asked_of(world, name="web1")[1]], proxmox_vm.MODULE.options)
+    twice = {"name": "web1", "id": "103", "memory": "2G"}
+    assert "the VM is listed twice, as id 103" in messages(world, twice, twice)
 
 
 def test_id_of_a_vm_that_the_task_deletes_is_not_used_again(world):
