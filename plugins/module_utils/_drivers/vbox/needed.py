@@ -44,7 +44,7 @@ class VBoxFiles(LocalFiles):
     platform, converts_to = "VirtualBox", "vdi"
     formats = dict.fromkeys((IMAGE,), ("raw", "qcow2", *images.ATTACHABLE)) | {DISK: images.ATTACHABLE}
     read_remedy = "Run the task as a user with read permission."
-    write_remedy = "Run the task as a user with write permission, or use another directory."
+    write_remedy = "Run the task as a user with write permission, or set storage_path (for images image_directory)."
     folder_option, own_folder = "storage_path", (LOG,)
     space_remedy = "set storage_path to another directory"
     new_remedies = dict.fromkeys(("name",), _REGISTER) | {LOG: NEW_REMEDY}

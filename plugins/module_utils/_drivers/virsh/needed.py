@@ -61,7 +61,8 @@ class VirshFiles(LocalFiles):
     platform, formats, converts_to = "libvirt", dict.fromkeys((IMAGE, COPIED, DISK), IMAGE_FORMATS), "qcow2"
     linked_format, first, devices = "qcow2", slot_name(0), True
     by_platform, own_folder = ("firmware", "serial_log", NATIVE), ("serial_log", NATIVE)
-    folder_option, write_remedy = "storage_path", "Run the task with become, or set another storage_path."
+    folder_option = "storage_path"
+    write_remedy = "Run the task with become: true, or set storage_path, and image_directory for an image by name."
     space_remedy = "set another storage_path, or linked: true"
     new_remedies = _NEW_REMEDIES
 

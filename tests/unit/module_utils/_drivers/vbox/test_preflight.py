@@ -305,7 +305,7 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
 
 def test_folder_of_vms_must_be_writable(vbox, monkeypatch):
     monkeypatch.setattr(files, "is_writable", lambda path: False)
-    task(vbox).refused(f"web: storage_path: {vbox.machines} is not writable")
+    task(vbox).refused(f"web: storage_path: {vbox.machines} is not writable", "image_directory")
 
 
 @pytest.mark.parametrize("kind", ["disk", "image"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -180,6 +181,14 @@ def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monk
     monkeypatch.setattr(files, "is_writable", lambda path: False)
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     check(tmp_path, step, **host)
+
+
+def test_each_option_that_moves_a_new_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "is_writable", lambda path: False)
+    host, step = creation_beside_m1(machine_xml(), disks={"vda": {"size": 1 << 30}})
+    with pytest.raises(Refused, match="is not writable") as error:
+        check(tmp_path, step, **host)
+    assert {"storage_path", "image_directory", "become:"} <= set(re.split(r"[ ,]+", error.value.remedy))
 
 
 def test_nvram_is_checked_for_firmware_change_of_existing_vm(tmp_path):
