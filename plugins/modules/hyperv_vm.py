@@ -11,6 +11,8 @@ short_description: Manage virtual machines of Hyper-V
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of Microsoft Hyper-V on a Windows host.
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - Runs on the controller and sends its calls to the host through the connection of the task. The host needs no Python.
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
     task fails and says why.

@@ -11,6 +11,8 @@ short_description: Manage Proxmox VE virtual machines
 version_added: 1.0.0
 description:
   - Creates, changes, migrates, starts, stops and deletes VMs of a Proxmox VE cluster through its API.
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
     task fails and says why. A disk is never created twice and never shrunk, and a NIC keeps its MAC address.
   - Changes that a running VM does not accept are stored for its next start and listed in RV(vms[].restart_required).

@@ -11,6 +11,8 @@ short_description: Manage Vagrant virtual machines
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops, suspends and deletes Vagrant VMs in a project directory.
+  - Ten options are enough for most tasks - O(name), O(project_dir), O(box), O(provider), O(state), O(cpus),
+    O(memory), O(networks), O(wait_for) and O(allow_restart).
   - The module writes and uses its own Vagrantfile, and never changes yours. With O(managed=false) it controls the VMs
     of your own Vagrantfile.
   - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. Options you

@@ -11,6 +11,8 @@ short_description: Manage VirtualBox virtual machines
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of Oracle VirtualBox with C(VBoxManage).
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
     task fails and says why.
   - Most settings can be changed only while the VM is off. O(allow_restart=true) is the permission to stop a running VM

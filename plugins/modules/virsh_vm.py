@@ -11,6 +11,8 @@ short_description: Manage libvirt virtual machines
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes libvirt VMs (QEMU, KVM) with C(virsh) and C(qemu-img).
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
     task fails and says why.
   - An existing VM is changed by editing its own definition. MAC addresses, device addresses and devices that the task

@@ -12,6 +12,8 @@ version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs with the same options on every platform. O(platform) selects the
     module that does it, such as M(polyvirt.core.virsh_vm).
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - Use it if the same tasks run on several platforms, or if the platform is a variable. The module of the platform,
     such as M(polyvirt.core.virsh_vm), has the same options and those of its platform in one list, without O(options),
     and its documentation contains nothing about other platforms. Use it if a playbook is for one platform only.

@@ -11,6 +11,8 @@ short_description: Manage virtual machines of OpenBSD's vmd
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of OpenBSD's own hypervisor, vmm(4) and vmd(8), with C(vmctl).
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(cpus), O(memory), O(disks), O(networks),
+    O(cloud_init), O(wait_for) and O(allow_restart).
   - VMs are defined in a block of vm.conf that this collection manages. All other lines of the file are not changed.
     Each new version of the file is checked with C(vmd -n) before it replaces the old one, which is restored if vmd
     rejects it.

@@ -11,6 +11,8 @@ short_description: Manage distributions of WSL
 version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes distributions of the Windows Subsystem for Linux, version 1 and 2.
+  - Ten options are enough for most tasks - O(name), O(state), O(image), O(clone), O(default_user), O(systemd),
+    O(keep_running), O(cloud_init), O(timeout) and O(allow_restart).
   - Runs on the controller and sends its calls to the host through the connection of the task. The host needs no Python.
   - Options you omit are never changed. Options you set are enforced on existing distributions, too; if that is
     impossible, the task fails and says why.

@@ -41,6 +41,8 @@ polyvirt.core
 .. image:: images/first-run.svg
    :alt: Check mode with a diff, the run, a second run without changes, and a changed value
 
+{status}
+
 .. code-block:: sh
 
    ansible-galaxy collection install polyvirt.core
@@ -63,6 +65,13 @@ def sentence():
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     paragraph = text.split("## Description\n\n", 1)[1].split("\n\n", 1)[0]
     return " ".join(paragraph.split())
+
+
+def status():
+    """Return the paragraph of README.md on which platforms were tested on what, as reStructuredText."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    paragraph = " ".join(re.search(r"^\*\*Status\*\*:.*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)[0].split())
+    return re.sub(r"\[(.*?)\]\(\S+/docs/([\w-]+)\.md\)", r":doc:`\1 <docsite/\2>`", paragraph)
 
 
 def sections(name):
@@ -156,7 +165,7 @@ def write(folder):
         path.write_text(adapted(text, "/images/"), encoding="utf-8")
     index = folder / "index.rst"
     (folder / "plugins.rst").write_text(index_of_plugins(index.read_text(encoding="utf-8")), encoding="utf-8")
-    start = _START.format(sentence=sentence(), tabs=tabs(), lists="\n".join(lists(folder)))
+    start = _START.format(sentence=sentence(), status=status(), tabs=tabs(), lists="\n".join(lists(folder)))
     index.write_text(start, encoding="utf-8")
     shutil.copytree(CHECKOUT / "docs" / "images", folder / "images", dirs_exist_ok=True)
 

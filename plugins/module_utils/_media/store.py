@@ -220,17 +220,14 @@ class FolderStore(Store):
 
     @property
     def free(self):
-        return files.free_space(self._existing)
-
-    @property
-    def _existing(self):
-        # The directory itself may not exist yet.
-        return files.folders_above(os.path.join(self.directory, ""))[-1]
+        return files.free_space(self.directory)
 
     def check_space(self, needed, about, purpose=_FOR_DOWNLOAD):
         """Also reject a directory in which the user of the task may create nothing."""
-        if not files.is_writable(self._existing):
-            message = f"{about}: the user of the task may not write to {self._existing}."
+        # The directory itself may not exist yet.
+        folder = files.folders_above(os.path.join(self.directory, ""))[-1]
+        if not files.is_writable(folder):
+            message = f"{about}: the user of the task may not write to {folder}."
             raise Refused(message, f"Run the task as another user (become: true), or {self.instead}.")
         super().check_space(needed, about, purpose)
 

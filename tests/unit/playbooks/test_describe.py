@@ -11,6 +11,7 @@ import shutil
 
 import pytest
 
+from collection_path import CHECKOUT
 from platforms.virtualbox.double_registry import VirtualBox
 from platforms.vmm.double_host import OpenBSD
 from simulators.proxmox import worlds
@@ -219,6 +220,15 @@ def test_file_that_a_person_changed_is_kept_and_a_dead_source_fails_the_run(sing
     assert "libvirt.yml was changed by hand, so it was not overwritten." in " ".join(output.split())
     assert re.search(r'"-            memory: .*memory_of_web', output)
     assert '"+            memory: 128M"' in output
+
+
+def test_file_of_the_guide_imports_the_playbook(single):
+    """ansible-navigator finds no playbook of a collection by its name."""
+    guide = (CHECKOUT / "docs/awx.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n# describe\.yml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    (single.folder / "describe.yml").write_text(text, encoding="utf-8")
+    code, output = single.run("describe.yml", "-e", "describe_directory=out")
+    assert (code, (single.out / "libvirt.yml").exists()) == (0, True), output
 
 
 def test_variables_of_hosts_are_those_of_provision_group(single):

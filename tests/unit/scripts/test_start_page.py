@@ -39,6 +39,15 @@ def test_pages_that_a_search_must_find_first_are_guides():
     assert set(searches.values()) <= known
 
 
+def test_start_page_says_what_each_platform_was_tested_on():
+    status = start_page.status()
+    assert "{status}" in start_page._START
+    assert status.startswith("**Status**: ")
+    assert all(name in status for name in ("libvirt", "VirtualBox", "Vagrant", "Proxmox VE", "vmd", "Hyper-V", "WSL"))
+    assert ":doc:`Acceptance <docsite/acceptance>`" in status
+    assert "](" not in status
+
+
 def test_picture_of_the_start_page_exists():
     assert "images/first-run.svg" in start_page._START
     assert (CHECKOUT / "docs/images/first-run.svg").exists()

@@ -202,13 +202,6 @@ def test_too_little_space(tasks, monkeypatch):
     assert "has only 1000B of free space" in tasks.error()
 
 
-def test_directory_that_the_user_may_not_write_to(tasks, monkeypatch):
-    monkeypatch.setattr(product.files, "is_writable", lambda folder: folder != str(tasks.folder.parent))
-    error = tasks.error()
-    assert f"image: debian-13: the user of the task may not write to {tasks.folder.parent}." in error
-    assert "(become: true), or set image_directory to another directory" in error
-
-
 def test_file_of_somebody_else_is_not_replaced(tasks):
     tasks.folder.mkdir()
     (tasks.folder / _stored(QCOW2)).write_bytes(b"a disk")

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk that an interrupted task has left decides which stored image its VM gets."""
+"""A disk that an interrupted task has left decides which stored image its VM gets. Who may write to the store."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import KeepsImages
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._media.host import Images
 from unit.module_utils._media.server import checksum
@@ -64,3 +65,11 @@ def test_image_with_another_checksum_in_the_task_is_another_one(tasks):
 
 def test_platform_without_such_disks_asks_no_store(tasks):
     assert Images(str(tasks.folder)).has_begun(Request(name="web1")) is None
+
+
+def test_directory_that_the_user_may_not_write_to(tasks, monkeypatch):
+    above = str(tasks.folder.parent)
+    monkeypatch.setattr(files, "is_writable", lambda folder: folder != above)
+    error = tasks.error()
+    assert f"image: debian-13: the user of the task may not write to {above}." in error
+    assert "(become: true), or set image_directory to another directory" in error
