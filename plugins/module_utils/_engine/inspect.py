@@ -12,6 +12,7 @@ from .._core.model import LIST, Target
 from .._core.options.identity import check_identity, known_names
 from .._core.options.option import FACETS
 from .._core.options.request import check_names, comparison, console_lines
+from .._core.planner.drives import options_of
 from .._core.record.mark import damage_warnings
 from .._core.results.compare import check_content, differences, facets_for, matches, points
 from .._core.results.console import ConsoleLog, describe_console
@@ -193,7 +194,7 @@ def capabilities(traits):
         "states": sorted(traits.powers),
         "stop_modes": list(traits.stop_modes),
         "verbs": sorted(traits.verbs),
-        "options": sorted({kind.split(".")[0] for kind in traits.fields}),
+        "options": sorted(options_of(traits.fields)),
         "console": traits.console,
         "live_migration": traits.live_migration,
         "moving": traits.moving,

@@ -9,6 +9,7 @@ An option that a platform lacks is expected as a refusal. ``test_options`` check
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.drives import options_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.options import HYPERV
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import PROXMOX
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.options import VAGRANT
@@ -86,4 +87,4 @@ def rejection(traits, options):
 
 def has(traits, option):
     """Whether a platform supports an option."""
-    return any(kind.split(".")[0] == option for kind in traits.fields)
+    return option in options_of(traits.fields)

@@ -99,6 +99,12 @@ def media_of(config):
     yield from ((f"{CDROMS}.{slot}.source", drive.get("source")) for slot, drive in (shown.get(CDROMS) or {}).items())
 
 
+def options_of(fields):
+    """Return the options of a platform with these ``fields`` (Traits): ``iso`` is one of an entry of ``cdroms``."""
+    of_first = {option for option, attribute in _OF_FIRST.items() if f"{CDROMS}.{attribute}" in fields}
+    return of_first | {kind.split(".")[0] for kind in fields}
+
+
 # The requested drives -------------------------------------------------------------------------------------------------
 
 
