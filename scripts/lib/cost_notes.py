@@ -15,8 +15,7 @@ NOTES = {
     "virsh _cost_of_prompt": "`skip_boot_prompt`: with another image as that, else at the next start.",
     "virsh _cost_of_hot_plug": "Disks: added live on the buses virtio and scsi, else at the next start.",
     "virsh _cost_of_detaching": "A paused guest releases no disk and no NIC: at the next start.",
-    "virsh _cost_of_size": "Size: live; of a suspended VM, while off; of a disk that is attached at the next start only,"
-    " then.",
+    "virsh _cost_of_size": "Size: live, of a suspended VM while off; of a disk of the next start only, then.",
     "virsh cost_if_attached": "Limits of disks: live; of a disk that is attached at the next start only, then.",
     "virsh _cost_of_adding": "NICs: live if the running VM has the NICs of its definition, else at the next start.",
     "virsh _cost_of_removing": "A paused guest releases no disk and no NIC: at the next start.",
