@@ -90,7 +90,6 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
-    lllpn disks.size
     xxxxx disks.bus disks.directory disks.format disks.source
     ddddd architecture
 """, (
@@ -109,6 +108,8 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lllnn", "cdroms.source", "/a.iso", "", "sata0", DRIVES),
     ("lnnnn", "cdroms.source", "/a.iso", "", "sata0", {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
     ("nnnnn", "cdroms.skip_boot_prompt", None, True, "sata0", DRIVES),
+    ("lllpn", "disks.size", G, 2 * G, "vda", {"disks": {"vda": {}}}),
+    ("lnnpn", "disks.size", G, 2 * G, "vda", {"disks": {"vda": {}}, "runs_with": {"disks": {}}}),
     *(
         (costs, f"disks.{limit}", None, 5, "vda", {"disks": {"vda": {}}, **runs_with})
         for limit in ("iops_limit", "bandwidth_limit")
