@@ -32,7 +32,11 @@ CASES = {
     "run fails": (CHANGED, FAILED, SAME, {}, "The run failed: no space is left"),
     "second run fails": (CHANGED, CHANGED, FAILED, {}, "The second run failed: no space is left"),
     "host is not reached": (CHANGED, UNREACHABLE, SAME, {}, "The run failed: no route"),
-    "all fail": (FAILED, FAILED, FAILED, {}, "Check mode failed: no space is left The run failed: no space is left"),
+    "all fail": (FAILED, FAILED, FAILED, {}, "Check mode, the run, the second run failed: no space is left"),
+    "two fail, with two messages": (
+        *(FAILED, UNREACHABLE, SAME, {}),
+        "Check mode failed: no space is left The run failed: no route",
+    ),
     "check mode foresees no change": (SAME, CHANGED, SAME, {}, "Check mode reported no change, the run a change."),
     "check mode foresees another change": (
         {"changed": True, "diff": [{"before": "a", "after": "c"}]},
@@ -69,8 +73,12 @@ def _evaluate(ansible_playbook, tmp_path):
         ]
         play = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": tasks, "vars": variables}
         play["vars_files"] = [str(PLAYBOOKS / "vars/acceptance.yml")]
-        (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-        code, output = ansible_playbook("-i", "localhost,", tmp_path / "play.yml")
+        folder = tmp_path / "playbooks"
+        folder.mkdir()
+        for name in ("templates", "galaxy.yml"):
+            (tmp_path / name).symlink_to(CHECKOUT / name)
+        (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+        code, output = ansible_playbook("-i", "localhost,", folder / "play.yml")
         assert code == 0, output
         return json.loads((tmp_path / "values.json").read_text(encoding="utf-8"))
 
@@ -135,3 +143,22 @@ def test_each_step_needs_only_steps_before_it():
     for place, step in enumerate(STEPS):
         assert set(step.get("after", [])) <= set(names[:place]), step
         assert place == 0 or step["after"], step
+
+
+def test_page_names_the_versions_and_shows_a_message_once(evaluate):
+    """On a narrow page, each row is a card: its message has the whole width."""
+    report = {"version": "9.2", "collection": "1.0.0", "ansible": "2.21.5"}
+    rows = [{"step": "pause", "outcome": "failed", "seconds": 1.5, "details": "Check mode, the run failed: <none>"}]
+    (page,) = evaluate(
+        f"lookup('ansible.builtin.template', '{PLAYBOOKS / 'templates/acceptance.html.j2'}')",
+        [{"acceptance_rows": rows, "acceptance_failed": ["pause"], "acceptance_report": report}],
+        **{"acceptance_platform": "proxmox", "acceptance_started": "now", "acceptance_questions_answered": []},
+    )
+    assert all(text in page for text in ("Version 9.2", "polyvirt.core 1.0.0", "ansible-core 2.21.5", "1.5 s"))
+    assert page.count("&lt;none&gt;") == 1
+    assert "td.message { grid-column: 1 / -1; }" in page
+
+
+def test_version_of_the_collection_is_read_from_the_checkout(evaluate):
+    wanted = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+    assert evaluate("acceptance_collection", [{"nothing": 1}]) == [wanted]
