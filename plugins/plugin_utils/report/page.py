@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -16,6 +17,7 @@ from markupsafe import Markup
 from .differences import summary_of, text_of
 from .model import STATUSES
 
+_UNIT = re.compile(r"([MG])$")
 _TEMPLATES = Path(__file__).parents[3] / "templates" / "report"
 _TITLES = {"failed": "Failed", "drift": "Differs", "changed": "Changed", "ok": "OK"}
 _COLUMNS = {
@@ -105,11 +107,10 @@ def _clock(created):
     return f"{created[:10]} {created[11:16]} UTC"
 
 
-def _size(vm):
-    """CPUs and memory in one short text."""
-    memory = vm["memory_mib"]
-    sizes = [
-        _count(vm["cpus"], "CPU") if vm["cpus"] else None,
-        (f"{memory // 1024} GiB" if memory % 1024 == 0 else f"{memory} MiB") if memory else None,
-    ]
+def _size(vm, is_now=False):
+    """CPUs and memory in one short text; in check mode those that the VM would have, unless ``is_now``."""
+    before = {one["path"]: one["before"] for one in vm["differences"] if is_now and vm["planned"]}
+    cpus, memory = before.get("cpus") or vm["cpus"], vm["memory_mib"]
+    text = (f"{memory // 1024}G" if memory % 1024 == 0 else f"{memory}M") if memory else ""
+    sizes = [_count(cpus, "CPU") if cpus else "", _UNIT.sub(r" \1iB", before.get("memory") or text)]
     return ", ".join(one for one in sizes if one)

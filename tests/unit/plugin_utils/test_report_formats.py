@@ -158,3 +158,13 @@ def test_failed_write_leaves_the_former_file(tmp_path):
     with pytest.raises(OSError, match="report"):
         files.write(tmp_path, {"report.json": "{}"})
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_in_check_mode_the_size_in_a_row_is_that_of_the_vm_now_as_its_state_is():
+    """The details, "As described", have the planned one."""
+    before, after = {"state": "stopped", "cpus": 1, "memory": "1536M"}, {"state": "running", "cpus": 2, "memory": "2G"}
+    page = text_of("html", drifted(0, before, after))
+    assert re.findall(r'class="size wide-only"[^>]*>([^<]*)<', page) == ["1 CPU, 1536 MiB"]
+    assert "2 CPUs, 2 GiB" in page.partition("As described</h3>")[2]
+    page = text_of("html", drifted(0, before, after, check=False))
+    assert re.findall(r'class="size wide-only"[^>]*>([^<]*)<', page) == ["2 CPUs, 2 GiB"]
