@@ -12,7 +12,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import (
     comparison,
     requests,
-    size_warnings,
     snapshot_requests,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
@@ -393,18 +392,3 @@ def test_invalid_comparison(options, message, remedy):
         compare(**options)
     assert message in error.value.message
     assert remedy in error.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("params", "warned"),
-    [
-        ({"disks": [{"size": "20480"}]}, ["20480 without a unit is 20T"]),
-        ({"disks": [{"size": "20480G"}, {"size": 4096}, {}, {"size": "4G"}]}, []),
-        ({"machines": [{"name": "a", "disks": [{"size": 8000}]}, {"name": "b", "disks": [{"size": 8000}]}]}, ["8000 "]),
-        ({"machines": [{"name": "a"}], "disks": None}, []),
-    ],
-)
-def test_size_of_a_disk_that_is_probably_in_mib_is_a_warning(params, warned):
-    found = size_warnings(params)
-    assert len(found) == len(warned)
-    assert all(part in text and "never shrunk" in text for part, text in zip(warned, found))

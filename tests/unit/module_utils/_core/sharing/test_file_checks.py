@@ -365,21 +365,3 @@ def test_attached_disk_keeps_its_own_purpose():
     facts = Host(plan(add(source="/dev/lv")), HOST)
     (one,) = planned(facts.plan)
     assert [(item.purpose, item.option) for item in needed_files(one, facts)] == [(DISK, "disks.vdb.source")]
-
-
-@pytest.mark.parametrize(
-    ("size", "free", "warned"),
-    [(900 * 1024, 79, True), (20 * 1024, 79, True), (20 * 1024, 3000, False), (20 * 1024, None, False), (2, 0, False)],
-)
-def test_disk_far_beyond_the_free_space_is_a_warning(size, free, warned):
-    """Sizes in GiB. A disk of usual size may be larger than the free space: it grows as its guest writes."""
-    step = create(disks={"sda": {"size": size * GIB}})
-    (*warnings,) = checked(step, free_bytes=None if free is None else free * GIB)
-    assert bool(warnings) == warned
-    assert not warnings or "times the free space of /vms, 79G. Disks are never shrunk" in warnings[0]
-
-
-def test_disk_that_grows_far_beyond_the_free_space_is_a_warning():
-    step = configure(Change("disks", GIB, 900 * 1024 * GIB, key="vda", attribute="size"))
-    config = {"disks": {"vda": {"source": "/vms/d", "size": GIB}}}
-    assert checked(step, config=config, free_bytes=GIB, bytes_of=lambda item: 0)
