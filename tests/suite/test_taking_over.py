@@ -85,6 +85,16 @@ class Owner:
         return {one["name"]: [difference["path"] for difference in one["differences"]] for one in vms}
 
 
+@pytest.fixture
+def _srv(tmp_path):
+    """An own /srv for backups in this world, which has that of the host."""
+    (tmp_path / "srv").mkdir()
+    subprocess.run(["mount", "--bind", tmp_path / "srv", "/srv"], check=True)
+    yield
+    subprocess.run(["umount", "/srv"], check=True)
+
+
+@pytest.mark.usefixtures("_srv")
 @pytest.mark.parametrize("platform_name", PLATFORMS)
 def test_page_is_right_for_a_reader_with_vms(ground, shim, tmp_path, platform_name):
     platform = ground.open(platform_name, "web")
