@@ -134,6 +134,19 @@ def test_directory_is_none_of_images_and_may_be_beside_those_of_disks(qemu, carr
     qemu.clean()
 
 
+@pytest.mark.parametrize("power", [RUNNING, STOPPED])
+def test_directory_of_a_running_vm_is_one_that_qemu_can_enter(qemu, carry, tmp_path, power):
+    """QEMU itself writes the backup of a running VM; qemu-img that of a stopped one, as the user of the task."""
+    bring(qemu, carry, power)
+    place = tmp_path / "backups"
+    answers = carry(qemu, [backing_up("checked", place, check=True), backing_up("made", place)], [WEB])
+    assert [answer.failed for answer in answers.values()] == [power == RUNNING] * 2
+    for answer in answers.values() if power == RUNNING else ():
+        assert "directory: QEMU runs as user" in answer.msg, answer.msg
+    assert place.exists() == (power == STOPPED)
+    qemu.clean()
+
+
 def _clone(qemu, _disk):
     """Another VM of this collection needs the disk."""
     return [Task("clone", {"name": [COPY], "clone": {"source": WEB, "linked": True}})]

@@ -151,7 +151,7 @@ GUARDS = (
     Guard(("start", "restore"), check_volumes, "libvirt cannot open a volume of a pool"),
     Guard(("create", "start", "networks"), check_interfaces, "a bridge of the host is missing"),
     Guard(("create", "start", *MEMORY_CPUS), check_memory_of_host, "the VM does not start: the host has less memory"),
-    Guard(("create", "start", "disks.add", *MEDIA), check_directories, "QEMU cannot enter the directory of a file"),
+    Guard(("create", "start", "backup", "disks.add", *MEDIA), check_directories, "QEMU cannot enter a directory"),
     StepGuard(("suspend", "snapshot"), _check_saving, "the memory of a VM with virtiofs cannot be saved"),
     Guard(("start",), memory_of_host_warnings, "the host is slow, or Linux ends the VM (a warning)"),
     Guard(("delete",), missing_disks, "a disk that is not mounted now remains (a warning)"),

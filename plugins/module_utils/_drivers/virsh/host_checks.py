@@ -9,7 +9,7 @@ import os
 from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
-from ..._core.model import SUSPENDED
+from ..._core.model import PAUSED, RUNNING, SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.record.mark import making_of
 from ..._kit.space import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
@@ -165,7 +165,10 @@ def check_directories(driver, plan):
 
 
 def _opened_files(driver, plan):
-    """Yield (option, path) of disks and ISO image: of all if the VM is created or started, else of added ones."""
+    """Yield (option, path) of disks and ISO image: of all if the VM is created or started, else of added ones.
+
+    Also of the backup of a running VM, which QEMU itself writes.
+    """
     config, added = plan.after.config, _changed_keys(plan, "disks.add")
     all_files = _starts(plan) or _creates(plan)
     for slot, disk in sorted((config.get("disks") or {}).items()):
@@ -176,5 +179,7 @@ def _opened_files(driver, plan):
             elif not source:
                 option = f"disks.{slot}.directory" if disk.get("directory") else "storage_path"
                 yield option, driver.storage.disk_path(plan.after.name, slot, disk)
+    if plan.before.power in (RUNNING, PAUSED) and any(step.verb == "backup" for step in plan.steps):
+        yield "directory", os.path.join(driver.options["directory"], plan.after.name)
     inserted = {inserted_image(change) for step in plan.steps for change in step.changes}
     yield from ((option, path) for option, path in media_of(config) if path and (all_files or path in inserted))
