@@ -18,6 +18,8 @@ from suite.sent_twice import comparable
 
 #: The VM of pairs.
 NAME = "web"
+#: The time of the controller, in seconds since 1970.
+NOW = 1_800_000_000
 _HELD = {PAUSED: "paused", SUSPENDED: "suspended"}
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from platforms.benches import DOUBLES
 from suite.belts import seed, share
+from suite.bench import NAME
 from suite.disturbances import KILLED, NO_RECORD, Disturbance, Killed
 from suite.pairs import generated
 from suite.scenarios.interrupted import CASES, Interrupted
@@ -26,6 +27,12 @@ pytestmark = pytest.mark.full
 EVERY_DAY, EVERY_DAY_IN_PROCESS = 2, 6
 #: States that a run can reach whatever an earlier run has left.
 _REACHED_FROM_ANYWHERE = ("started", "stopped", "absent")
+#: {name of a bench: a change that needs a restart}; libvirt: CASES.
+RESTARTING = {
+    **{key: {"cpus": 3} for key in ("virtualbox", "proxmox", "hyperv")},
+    "vmm": {"memory": "96M"},
+    "wsl": {"systemd": True},
+}
 
 
 @pytest.mark.parametrize(("aside", "scenario"), CASES, indirect=["aside"])
@@ -88,6 +95,22 @@ def test_story_that_is_killed(bench, pytestconfig):
         for kind, place in share(pytestconfig, points, EVERY_DAY_IN_PROCESS):
             with bench.opened() as platform:
                 _assert_completed(platform, story_task(platform, label), Disturbance(kind, place), end)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("bench", [one for one in DOUBLES if one.values[0].name in RESTARTING])
+def test_permitted_restart_that_is_killed(bench):
+    calls, end = _undisturbed(bench, _before_restart)
+    assert calls > 3, "more than the stop, the change and the start"
+    for kind, place in ((kind, place) for place in range(1, calls + 1) for kind in KILLED):
+        with bench.opened() as platform:
+            assert _assert_completed(platform, _before_restart(platform), Disturbance(kind, place), end)
+            assert platform.end_state() == end, (kind, place)
+
+
+def _before_restart(platform):
+    platform.done(("vm", {**platform.creation, **platform.small, "name": NAME, "state": "started"}))
+    return "vm", {**RESTARTING[platform.name], "allow_restart": True, "stop_mode": "force"}
 
 
 def _undisturbed(bench, prepare):

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.storage import GIB, Volume
 from suite import lists
-from suite.bench import Bench
+from suite.bench import NOW, Bench
 from suite.disturbances import FAILS, LOST
 from suite.pairs import Case
 from unit.module_utils._drivers.proxmox.cluster_state import cluster_state
@@ -114,7 +114,7 @@ class OnProxmox(Bench):
         return "vm", {option: value for option, value in options_of(deepcopy(case.asked)).items() if value is not None}
 
     def run(self, entries, check=False):
-        return self._run(proxmox_vm, check, machines=deepcopy(entries))
+        return self._run(proxmox_vm, check, machines=deepcopy(entries), controller_time=NOW)
 
     def described(self):
         return self._run(proxmox_vm_info, True, describe=True).vms

@@ -30,7 +30,7 @@ from ansible_collections.polyvirt.core.plugins.modules import vbox_vm
 from hypothesis import strategies as st
 
 from suite import lists
-from suite.bench import Bench
+from suite.bench import NOW, Bench
 from suite.disturbances import disturbed
 from suite.pairs import STOPS, cases
 from unit.module_utils._drivers.vbox.in_process import InProcess, driver_of, snapshot, virtualbox
@@ -171,6 +171,7 @@ class _Port(InProcess):
 def _request(entry):
     validated = _VALIDATOR.validate(entry)
     assert not validated.error_messages, validated.error_messages
-    given = {**validated.validated_parameters, "name": [entry["name"]] if "name" in entry else None}
+    names = [entry["name"]] if "name" in entry else None
+    given = {**validated.validated_parameters, "name": names, "controller_time": NOW}
     (request,) = requests(in_full(given, _OPTIONS, VIRTUALBOX), _OPTIONS)
     return request

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.modules import vmm_vm
 from hypothesis import strategies as st
 
 from suite import lists
-from suite.bench import Bench, comparable
+from suite.bench import NOW, Bench, comparable
 from suite.disturbances import disturbed
 from suite.pairs import STOPS, cases
 from unit.module_utils._drivers.vmm.in_process import OPTIONS, InProcess, driver_of, openbsd
@@ -118,7 +118,7 @@ class Vmd(Bench):
     def _request(self, entry):
         given = {**entry, "disks": _without_gap(entry["disks"])} if "disks" in entry else entry
         named = {**given, "name": [given["name"]]} if "name" in given else given
-        _driver, params = driver_of(self._host, **named)
+        _driver, params = driver_of(self._host, controller_time=NOW, **named)
         (request,) = requests(in_full(params, OPTIONS, VMM), OPTIONS)
         return request
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 from platforms.windows.failures import Failed, Killed
-from suite.bench import Bench
+from suite.bench import NOW, Bench
 from suite.disturbances import FAILS, LATE, LOST
 
 _ERROR = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified", "Es ging schief.")
@@ -29,7 +29,7 @@ class WindowsBench(Bench):
         raise NotImplementedError
 
     def run(self, entries, check=False):
-        return self._result("vm", check, machines=entries)
+        return self._result("vm", check, machines=entries, controller_time=NOW)
 
     def described(self):
         return self._result(self.about_info, False, describe=True).vms

@@ -108,7 +108,7 @@ class OnWsl(WindowsBench):
         if about == self.about_info:
             return run(self.host, about, **options)
         known, files = set(self.host.distros), set(self.host.files.contents)
-        result = run(self.host, check=check, machines=machines)
+        result = run(self.host, check=check, machines=machines, **options)
         new = [one for guid, one in self.host.distros.items() if guid not in known]
         if not result["failed"] and not check:
             self._assert_contents(machines, {one.name for one in new}, set(self.host.files.contents) - files)

@@ -27,6 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SnapshotRequest,
     Traits,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import INTERRUPTED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 
@@ -35,7 +36,7 @@ from unit.tables.rows import G, M
 
 POWERS = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
 #: Creation inputs, and fields that only show that a platform supports something: they are never changed.
-COSTLESS = ("image", "appliance", "snapshot.content")
+COSTLESS = ("image", "appliance", "snapshot.content", INTERRUPTED)
 
 
 @dataclass(frozen=True)

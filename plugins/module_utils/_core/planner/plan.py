@@ -30,6 +30,7 @@ from ..verbs import POWER_VERBS
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import boot_keys_note, deleted_media
+from .interrupted import forgotten, moves_back, note_of, power_to_keep
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -235,7 +236,7 @@ def _plan_existing(task):
     vm = with_disks_of_task(vm, request.config, task.traits) if moves else vm
     wanted = with_implied_disk(vm, request, request.config, task.traits)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
-    changes = [*changes, *renaming(vm, request, task.traits)]
+    changes = [*changes, *renaming(vm, request, task.traits), *forgotten(vm, request)]
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.lost and request.state == "absent":
         return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)
@@ -268,7 +269,7 @@ def _moves(task):
     if (state, vm.power, task.forced) == ("stopped", SUSPENDED, False) and task.traits.suspended_counts_as_stopped:
         return ()
     row = TABLE[state].get(vm.power, TABLE[state][STOPPED])
-    moves = row.choose(task.forced)
+    moves = moves_back(vm, task.request) or row.choose(task.forced)
     if moves is None:
         reason = f" ({vm.reason})" if vm.reason else ""
         message = f"{task.request.label}: state: {state} is not possible, as its power state is {vm.power}{reason}."
@@ -377,7 +378,7 @@ def _power_step(task, vm, move, is_last):
     # Only the last start is certain to be a cold start, unless it restores memory.
     arguments = task.policy.at_start if move == "start" and is_last and vm.power != SUSPENDED else {}
     also = tuple(task.traits.side_effects(move, vm, ()))
-    note = _NOTES.get((vm.power, move), "") or boot_keys_note(vm, arguments)
+    note = _NOTES.get((vm.power, move), "") or boot_keys_note(vm, arguments) or note_of(vm, task.policy, move)
     return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)
 
 
@@ -407,7 +408,7 @@ def _recreate_steps(task, config, changes):
     check_kept_settings(_vm_to_create(replace(task, vm=absent)), config, task.traits)
     create = create_step(absent, request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = overlay(known_settings(config), request.config, task.traits)
-    end = ENDS_IN[request.state] or vm.power
+    end = ENDS_IN[request.state] or power_to_keep(vm, task.policy)
     # If the image cannot be downloaded, the VM must still be there.
     before = [*fetch_steps(request), *_power_steps(task, off)]
     return [*before, *_create_and_configure(task, [delete, create], wanted, end)]

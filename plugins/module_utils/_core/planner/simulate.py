@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..frozen import replace
 from ..model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 from ..record.leases import NEVER_EXPIRES, leased
-from ..record.mark import inputs_of_image
+from ..record.mark import INTERRUPTED, inputs_of_image
 
 
 def simulate(vm, steps):
@@ -49,7 +49,8 @@ def _create(vm, step):
 
 def _configure(vm, step):
     name = next((change.new for change in step.changes if change.field == "name"), vm.name)
-    vm, step = vm.having(name=name), replace(step, changes=[one for one in step.changes if one.field != "name"])
+    settings = [one for one in step.changes if one.field not in ("name", INTERRUPTED)]
+    vm, step = vm.having(name=name), replace(step, changes=settings)
     config = changed_config(vm.config, step.changes)
     if step.arguments.get("forgets_image"):
         vm = vm.having(mark={**vm.mark, "inputs": {}})

@@ -22,7 +22,7 @@ from hashlib import sha256
 
 from ..texts import without_secrets
 from . import reader
-from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
+from .leases import CLOCK_TOLERANCE, CREATED, LEASE, is_stored_expiry, iso, read, read_time, stored
 
 VERSION = 2
 #: The key of a mark with the identity of a VM that no later VM can have (``Vm.birth``).
@@ -30,7 +30,9 @@ BIRTH = "birth"
 #: The key of a mark with the host that has the files in it: a VM that is moved takes its mark along, not its old files.
 HOST = "host"
 #: Settings that are stored in the mark on platforms that cannot store them otherwise.
-IN_MARK = ("tags", "fleet", *LEASE)
+IN_MARK = ("tags", "fleet", *LEASE, "interrupted")
+#: The one of them that is no option: the power state of a VM that a task restarts, and when it did, until it is on.
+INTERRUPTED = IN_MARK[-1]
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 #: The only key of a mark that cannot be used: the reason.
@@ -39,7 +41,7 @@ _LISTS = (
     "disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births", "slots", "detached",
     "borrowed",
 )  # fmt: skip
-_TEXTS = ("fleet", "owner", CREATED, BIRTH, HOST, "nonce", "copy_for", "in_force", "description")
+_TEXTS = ("fleet", "owner", CREATED, BIRTH, HOST, "nonce", "copy_for", "in_force", "description", INTERRUPTED)
 _FILES = ("disks", "files", "nvram", "making", "answers")
 _MAPPINGS = ("inputs", "snapshots_expire", "checkpoints_expire", "checkpoints", "snapshots", "replacing")
 
@@ -216,7 +218,14 @@ def marked_settings(mark, vm_id, birth=None):
 def own_settings(mark, vm_id, birth=None):
     """Return the settings in a mark that are valid only for the VM for which it was written."""
     own = mark if is_mark_of(mark, vm_id, birth) else {}
-    return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name != "tags"}
+    return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name not in ("tags", INTERRUPTED)}
+
+
+def interrupted_restart(vm, now=None):
+    """Return (power state before a restart that did not end, the time as text, whether that is less than a day ago)."""
+    power, _space, begun = ((vm.mark.get(INTERRUPTED) if vm.owned else None) or "").partition(" ")
+    at = read_time(begun)
+    return power, begun, None not in (at, now) and -CLOCK_TOLERANCE <= now - at < 24 * 3600
 
 
 _READ = {"expires": read}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..model import ABSENT, COLLECTIONS, Secret
+from ..model import ABSENT, COLLECTIONS, STOPPED, Secret
 from ..options.option import TOGETHER, VM
 from ..planner.differences import pending
 from ..planner.drives import MEDIA, in_order, iso_slot, with_first_as_iso, with_iso
 from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
-from ..record.mark import UNFINISHED, image_of, name_of_image, recorded_inputs
+from ..record.mark import UNFINISHED, image_of, interrupted_restart, name_of_image, recorded_inputs
 from ..units import MIB, human_size, is_size
 from ..verbs import CREATING
 
@@ -264,6 +264,14 @@ def expired(vm, request):
     return f"{vm.name}: it has expired ({iso(vm.config['expires'].at)}). To keep it, set another expires."
 
 
+def left_off(vm, request):
+    """Return the warning about a VM that an interrupted restart has left off, perhaps before a later start, or None."""
+    power, begun, is_recent = interrupted_restart(vm, request.policy.controller_time)
+    is_left = vm.power == STOPPED and request.state == "present" and request.snapshot is request.backup is None
+    text = f"{vm.name}: it was {power} until a task that restarted it was interrupted ({begun}). Set state to start it"
+    return f"{text}, or to keep it stopped." if power and is_left and not is_recent else None
+
+
 def doubtful_backups(vm, request):
     """Return the warning about backups that do not count, or None."""
     if request.backup is None:
@@ -283,7 +291,7 @@ def reasons_against(backup, now):
 
 def warnings_about(vm, request, planned):
     """Return the warnings about a VM, each a text or None; ``planned`` is the Plan of the task."""
-    found = (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, doubtful_backups)
+    found = (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, left_off, doubtful_backups)
     return [*(warn(vm, request) for warn in found), created_without(planned, request)]
 
 

@@ -46,7 +46,7 @@ def taken(driver, vbox_vm, uuid):
 def _config_then(vm, vbox_vm, native_keys):
     """The settings of the VM after a restore, which does not change those in _NOT_RESTORED."""
     config = config_of(vbox_vm, native_keys)
-    return {**config, **{name: vm.config[name] for name in _NOT_RESTORED}}
+    return {**config, **{name: vm.config[name] for name in _NOT_RESTORED if name in vm.config}}
 
 
 _NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")

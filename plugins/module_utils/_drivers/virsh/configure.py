@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..._core.model import LIVE, Plan
 from ..._core.planner.simulate import simulate
 from ..._core.record.answer_media import ANSWER_MEDIA, without_media
-from ..._core.record.mark import IN_MARK, making_mark, making_of, with_settings
+from ..._core.record.mark import IN_MARK, INTERRUPTED, making_mark, making_of, with_settings
 from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from ..._ports import files
@@ -104,7 +104,7 @@ def _store(driver, vm, changes, definitions, reserved, log):
     if any(change.kind not in _NOT_IN_XML for change in changes):
         if any(_takes_time(change, running) for change in changes):
             driver.check_still(vm, before)
-        driver.define(definition)
+        driver.define(definition, is_record={change.kind for change in changes} == {INTERRUPTED})
 
 
 def _former_log(vm, mark, changes):

@@ -92,6 +92,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.adapted = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
+        #: {UUID: content of the definition that was stored last}
+        self._recorded = {}
 
     @property
     def names_to_compare(self):
@@ -246,7 +248,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
                 error.message = own_id.sub(lambda _found: vm.name, error.message)
             raise
 
-    def define(self, definition):
+    def define(self, definition, is_record=False):
         """Store a definition. It may name files that its VM has, those of its record, and those that the plan names."""
         from .own_files import new_files
 
@@ -255,7 +257,9 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         if self.is_local and is_mark_of(definition.mark, definition.uuid):
             definition.set_mark({HOST: host_name(), **definition.mark})
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
-        self._stored.add(definition.uuid)
+        self._recorded[definition.uuid] = definition.content
+        if not is_record:
+            self._stored.add(definition.uuid)
 
     def definition(self, uuid):
         """The stored definition with its secrets, which would be lost if it were edited and stored without them."""
@@ -282,7 +286,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def check_as_planned(self, vm, definition):
         """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""
         is_known = vm.revision is not None and vm.id not in self._stored
-        if is_known and without_secrets(definition.stored) != without_secrets(vm.revision):
+        is_ours = self._recorded.get(vm.id) == definition.content
+        if is_known and not is_ours and without_secrets(definition.stored) != without_secrets(vm.revision):
             raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
 
     def check_still(self, vm, content):

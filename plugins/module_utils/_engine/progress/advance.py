@@ -13,12 +13,13 @@ from ..._core.frozen import replace
 from ..._core.model import UNKNOWN
 from .boot_keys import after_key, while_pressing
 from .cloud_init import after_answer
-from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
+from .ending import after_undoing, before_undoing, fail, fail_after, finish, not_undone
 from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
 from .sending import (
     after_steps,
     before_power_back,
     next_segment,
+    send_again,
     while_judging,
     while_replanning,
     while_retrying,
@@ -27,6 +28,7 @@ from .state import (
     ANSWERS,
     CONFIRMING,
     EXPIRY,
+    FORGETTING,
     GUEST,
     JUDGING,
     KEYS,
@@ -34,6 +36,7 @@ from .state import (
     OVER,
     PATIENT,
     POWER_BACK,
+    RECORDING,
     REPLANNING,
     RETRYING,
     STOPPING,
@@ -107,7 +110,11 @@ def _is_temporary(progress, error):
     return is_technical or progress.traits.transient(error)
 
 
-_SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing}
+#: A restart goes on without its record, and the final observation shows whether it is removed.
+_SENT = {
+    RECORDING: lambda progress, _event: send_again(progress), FORGETTING: lambda progress, _event: finish(progress),
+    STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing,
+}  # fmt: skip
 _OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
     JUDGING: while_judging, REPLANNING: while_replanning, EXPIRY: while_reading_expiry, GUEST: while_guest_boots,

@@ -101,7 +101,8 @@ def finish(progress):
     if not progress.plan.changed:
         return replace(progress, phase=OVER, wish=None)
     facets = FINAL if progress.error is None else _FINAL_AFTER_ERROR
-    return replace(progress, phase=CONFIRMING, wish=Observe(facets, final=True), due=progress.at, pause=FIRST_PAUSE)
+    confirming = replace(progress, phase=CONFIRMING, wish=Observe(facets, final=True), due=progress.at)
+    return power_back.forgetting(progress) or replace(confirming, pause=FIRST_PAUSE)
 
 
 def confirm(progress, event):

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from ..._core.frozen import replace
-from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, SUSPENDED, Step
+from ..._core.model import ABSENT, IN_USE, LIVE, RUNNING, STOPPED, SUSPENDED, Change, Step
 from ..._core.planner.planned_steps import into_segments
 from ..._core.planner.power import AGAIN, BACK_TO, COST_OF_MOVE
+from ..._core.record.leases import iso
+from ..._core.record.mark import INTERRUPTED, interrupted_restart
+from ..._core.verbs import POWER_VERBS
 from ..observe import planning_facets
 from . import failures
-from .state import CREATED, FIRST_PAUSE, POWER_BACK, STOPPING, Observe
+from .state import CREATED, FIRST_PAUSE, FORGETTING, POWER_BACK, RECORDING, STOPPING, Observe, Send
 
 #: Seconds that this may take at least, because the error may be that the time of the task is over.
 PATIENCE = 60
@@ -19,6 +22,32 @@ NOTE = "the task failed, so the previous power state is restored"
 #: If these steps failed half-way, the VM is not the one that was stopped, so it must not be started.
 _REPLACING = ("delete", "restore", "restore_backup")
 _STOPS = ("stop", "kill")
+
+
+def recording(progress):
+    """Return the progress that records the power state, if the next steps begin a permitted restart; else None."""
+    before, policy, end = progress.plan.before, progress.policy, progress.segment[1]
+    verbs, now = [step.verb for step in progress.plan.steps], policy.controller_time
+    is_restart = {*_STOPS} & {*verbs[progress.done : end]} and "start" in verbs[end:] and policy.allow_restart
+    is_possible = INTERRUPTED in progress.traits.fields and before.owned and before.power in IN_USE and now is not None
+    if not (is_restart and is_possible) or {*verbs} - POWER_VERBS - {"configure"} or progress.is_recorded:
+        return None
+    return _marked(replace(progress, phase=RECORDING, is_recorded=True), f"{before.power} {iso(now)}")
+
+
+def forgetting(progress):
+    """Return the progress that removes the record of a restart, if the VM is on again and has one; else None."""
+    before, is_about_vm = progress.plan.before, progress.request.snapshot is progress.request.backup is None
+    was_left_off = is_about_vm and before.power == STOPPED and interrupted_restart(before)[0]
+    if not (progress.is_recorded or was_left_off) or progress.vm.power not in IN_USE or progress.phase == FORGETTING:
+        return None
+    # It is no error that the VM was changed since the plan.
+    return _marked(replace(progress, phase=FORGETTING, vm=progress.vm.having(revision=None)), "")
+
+
+def _marked(progress, text):
+    step = Step("configure", changes=(Change(INTERRUPTED, "", text),))
+    return replace(progress, wish=Send((step,)), due=progress.at)
 
 
 def ways_back(progress, attempted):

@@ -14,7 +14,7 @@ from ..._core.model import Plan
 from ..._core.planner.plan import plan
 from ..._core.planner.planned_steps import into_segments
 from ..._core.planner.simulate import simulate
-from .state import MOVES
+from .state import MOVES, READY
 
 #: Verbs that only the new plan may have, because they do not interrupt the guest.
 _HARMLESS = frozenset({"configure", "start", "resume"})
@@ -28,7 +28,7 @@ def is_outdated(progress, event):
     steps = progress.plan.steps
     return (
         isinstance(event.error, Stale)
-        and not (progress.replanned or event.done or event.wrote is not False)
+        and not (progress.phase != READY or progress.replanned or event.done or event.wrote is not False)
         and steps[progress.done].verb == "configure"
         and all(step.verb in MOVES for step in steps[: progress.done])
     )
@@ -42,7 +42,7 @@ def planned_again(progress, known):
     first, done = progress.plan, progress.done
     before = progress.vm
     if done:
-        before = before.having(power=first.before.power, active=first.before.active)
+        before = before.having(power=first.before.power, active=first.before.active, mark=first.before.mark)
     new = plan(before, progress.request, progress.traits, known)
     if done and not (new.refusal or new.busy):
         changing = [step for step in new.steps if step.verb == "configure"]

@@ -14,7 +14,7 @@ from ..observe import planning_facets
 from . import failures
 from .boot_keys import after_last_step
 from .ending import fail, finish
-from .power_back import may_be_started, with_way_back
+from .power_back import may_be_started, recording, with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
     ANSWERS,
@@ -63,7 +63,7 @@ def reading_expiry(progress):
 
 def send_again(progress):
     steps = progress.plan.steps[progress.done : progress.segment[1]]
-    return replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
+    return recording(progress) or replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
 
 
 def _ends_lease_after_wait(progress):

@@ -34,10 +34,12 @@ CREATED = frozenset({"power", "config"})
 # changed the VM after planning. EXPIRY: the VM was waited for, and whether it has still expired is read again. KEYS: it
 # was started, and keys are pressed. GUEST: wait for its address, a service or cloud-init. UNDOING: an unfinished
 # creation is removed. POWER_BACK: the task failed after it stopped or resumed the VM, which may have to get its
-# previous power state back. CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
+# previous power state back. RECORDING, FORGETTING: its power state is recorded before a restart, and removed after it.
+# CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, EXPIRY, KEYS, GUEST, UNDOING = "judging", "replanning", "expiry", "keys", "guest", "undoing"
 POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
+RECORDING, FORGETTING = "recording", "forgetting"
 #: The time in these phases counts towards the option ``timeout``.
 PATIENT = frozenset(
     {RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, KEYS, GUEST, UNDOING, POWER_BACK, CONFIRMING}
@@ -142,6 +144,8 @@ class Progress(Frozen, eq=False):
     #: The bytes that the disks used when the first key was pressed.
     disk_used: Optional[int] = None
     is_key_pressed: bool = False
+    #: Whether the record of the VM has its power state before the restart.
+    is_recorded: bool = False
     #: What the result warns of.
     warning: str = ""
 

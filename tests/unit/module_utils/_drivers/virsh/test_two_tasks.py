@@ -115,6 +115,31 @@ def test_own_first_change_is_no_change_of_others(tmp_path):
     assert _verbs(virsh).count("define") == 2
 
 
+RECORD = Step("configure", changes=(Change("interrupted", "", "running 2027-01-15T08:00:00Z"),))
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_change_of_another_client_after_the_record_of_a_restart_is_found(tmp_path, is_changed):
+    """What others store after the record, while the guest shuts down, still counts."""
+    virsh = StoringVirsh(UUID, XML, running=XML)
+    driver, vm = driver_of(virsh, tmp_path), _vm("running", mark={"id": UUID})
+    driver.apply([(vm, [RECORD])])
+    assert virsh.stored.mark["interrupted"] == "running 2027-01-15T08:00:00Z"
+    if not is_changed:
+        driver.apply([(vm.having(power="stopped"), [STORE])])
+        return
+    virsh.stored = Definition(OTHER)
+    with pytest.raises(Stale, match="m1: another client changed it while this task ran"):
+        driver.apply([(vm.having(power="stopped"), [STORE])])
+    assert virsh.stored.get("description") == "by another task"
+
+
+def test_record_of_a_restart_is_not_written_over_a_change_of_another_client(tmp_path):
+    virsh = StoringVirsh(UUID, OTHER, running=XML)
+    with pytest.raises(Stale):
+        driver_of(virsh, tmp_path).apply([(_vm("running"), [RECORD])])
+
+
 # The comparison before the definition is stored -----------------------------------------------------------------------
 
 
