@@ -107,7 +107,7 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a"}, {"cpus": 2}]}, ("machines[1]", "Neither name nor id")),
         ({"machines": []}, ("Neither name nor id",)),
         ({"machines": [{"name": "a", "cpu": 2}]}, ("machines[0] (a)", "cpu")),
-        ({"machines": [{"name": "a", "reboot": 2}]}, ("machines[0] (a): Unsupported parameters: reboot. Supported",)),
+        ({"machines": [{"name": "a", "quux": 2}]}, ("machines[0] (a): Unsupported parameters: quux. Supported",)),
         ({"machines": [{"name": "a", "cpus": "two"}]}, ("machines[0] (a)", "cpus", "int")),
         ({"machines": [{"name": "a", "cpus": 0}]}, ("cpus", "0")),
         ({"machines": [{"name": "a", "os_type": "x"}]}, ("machines[0] (a)", "os_type", "Omit it.")),

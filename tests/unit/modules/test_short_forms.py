@@ -148,10 +148,10 @@ def test_short_form_as_a_module(tmp_path):
         ),
         (virsh_vm, {"disks": ["20G"]}, "disks: it is text. Set a list of dictionaries, such as [{size: 40G}]."),
         (virsh_vm, {"networks": {"type": "nat"}}, "networks: it is one dictionary. Set a list of dictionaries"),
-        (virsh_vm, {"machines": ["web1"]}, "machines: it is text. Set a list of dictionaries, such as [{name: ...}]."),
+        (virsh_vm, {"machines": ["web1"]}, "machines: it is text. Set a list of dictionaries, such as [{KEY: ...}]."),
         (virsh_vm, {"display": "vnc"}, "display: it is text. Set a dictionary, such as {type: ...}."),
         (virsh_vm, {"cloud_init": ["a"]}, "cloud_init: it is a list. Set a dictionary, such as {user: NAME}."),
-        (virsh_vm, {"native": ["a"]}, "native: it is a list. Set a dictionary, such as {name: ...}."),
+        (virsh_vm, {"native": ["a"]}, "native: it is a list. Set a dictionary, such as {KEY: ...}."),
         (
             virsh_vm,
             {"machines": [{"name": "web", "networks": "default"}]},

@@ -147,7 +147,12 @@ def inputs_of(arguments):
 
 
 def sources_in(inputs):
-    """Return the ``inputs`` of a mark that say what the VM was created from; the rest is what it was created with."""
+    """Return the ``inputs`` of a mark that say what the VM was created from; the rest is what it was created with.
+
+    A VM that was restored after its loss keeps those of the lost one, and comes from the backup.
+    """
+    if "backup" in inputs:
+        return {"backup": inputs["backup"]}
     return {key: value for key, value in inputs.items() if key != "cloud_init"}
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of, interrupted_restore
 from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
 from ..._core.model import STOPPED
-from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm
+from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm, sources_in
 from ..._core.units import MIB
 from ..._ports import change_counter, permits
 from ..._tools import proxmox_values as values
@@ -170,8 +170,8 @@ def _own_mark_in(backup, options):
 
 def _create(driver, vm, name, step, number, recorded):
     one = known(driver, vm, step.arguments["id"])
-    options, inputs = options_in(driver, one), {"backup": one.backup.id}
-    parts = {RESTORED_FROM: step.arguments["origin"], **recorded}
+    options, made = options_in(driver, one), {**recorded.get("inputs", {}), "backup": one.backup.id}
+    inputs, parts = sources_in(made), {RESTORED_FROM: step.arguments["origin"], **recorded, "inputs": made}
 
     def complete(vm_options):
         _check_whole(name, options, vm_options)
@@ -179,16 +179,15 @@ def _create(driver, vm, name, step, number, recorded):
         finish_vm(driver, vm_options, name, media)
 
     _remove_left(driver, name, inputs)
-    begin = partial(
-        _restore_new, driver, vm, name, one, step.arguments["networks"], number, {"inputs": inputs, **parts}
-    )
+    begin = partial(_restore_new, driver, vm, name, one, step.arguments["networks"], number, parts)
     create_once(driver, name, inputs, begin, complete)
 
 
 def left_of_another(driver, name, inputs):
     """The VmOptions of an unfinished VM of an interrupted restore of another backup, if it is off; else None."""
     left = driver.unfinished_options(name)
-    is_other = left is not None and set(left.inputs) == set(inputs) and left.inputs != inputs
+    found = sources_in(left.inputs) if left is not None else inputs
+    is_other = set(found) == set(inputs) and found != inputs
     return left if is_other and not driver.is_running(left) else None
 
 

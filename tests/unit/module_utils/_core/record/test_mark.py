@@ -103,3 +103,11 @@ def test_mark_names_no_file_of_another_host(host, disks, making):
 def test_record_says_why_a_file_may_be_one_of_others(mark, why):
     assert marks.why_elsewhere(mark, "here").endswith(why)
     assert bool(marks.why_elsewhere(mark, "here")) == bool(why)
+
+
+def test_vm_that_was_restored_after_its_loss_comes_from_the_backup():
+    inputs = {"image": "debian-13", "cloud_init": {"user": "d"}}
+    assert (marks.sources_in(inputs), marks.sources_in({**inputs, "backup": "b"})) == (
+        {"image": "debian-13"},
+        {"backup": "b"},
+    )
