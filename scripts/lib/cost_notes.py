@@ -39,7 +39,7 @@ NOTES = {
     "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as"
     " the setting `hotplug` allows.",
     "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
-    "proxmox _cost_of_disk": _HOTPLUG,
+    "proxmox cost_of_disk": _HOTPLUG,
     "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that the running VM"
     " does not have yet.",
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10 or later and Windows Server 2016 or later, if"

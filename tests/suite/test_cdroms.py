@@ -21,7 +21,7 @@ def _drive(slot, source=None, **more):
 #: {platform: slots of three optical drives in their order}
 _SLOTS = {
     "libvirt_test": ("sata1", "sda", "sdd"),
-    "proxmox": ("ide0", "sata1", "scsi12"),
+    "proxmox": ("ide0", "sata1", "sata4"),
     "virtualbox": ("IDE 0:1", "IDE 1:1", "SATA 4"),
     "virtualbox_double": ("IDE 0:1", "IDE 1:1", "SATA 4"),
     "hyperv": ("SCSI 0:5", "SCSI 0:10", "SCSI 0:61"),

@@ -204,6 +204,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("nnnpn", "devices.add", None, {}, "usb 1-4", {"hotplug": ("disk",)}),
     *(("nnnpn", f"networks.{part}", *values, "0", {"hotplug": ("disk",)}) for part, values in {
         "add": (None, {}), "remove": ({}, None), "mac": ("a", "b"), "model": ("virtio", "e1000")}.items()),
+    *((costs, f"cdroms.{part}", *values, slot) for costs, slot in (("lllpl", "scsi1"), ("nnnpn", "sata1"))
+      for part, values in {"add": (None, {"source": ""}), "remove": ({"source": ""}, None)}.items()),
     ("lllpl", "disks.add", None, {"size": G}, "scsi1"),
     ("nnnpn", "disks.add", None, {"size": G}, "sata1"),
     ("nnnpn", "disks.add", None, {"size": G}, "scsi1", {"hotplug": ("network",)}),
@@ -223,8 +225,6 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
     ("lllpl", "cdroms.source", "", "local:iso/a.iso", "sata0", DRIVES),
     ("lnnpn", "cdroms.source", "", "local:iso/a.iso", "sata0", {**DRIVES, "runs_with": {"cdroms": {}}}),
-    ("nnnpn", "cdroms.add", None, {"source": ""}, "scsi3"),
-    ("nnnpn", "cdroms.remove", {"source": ""}, None, "scsi3"),
     ("nnnpn", "secure_boot", False, True, None),
     ("xxxxx", "secure_boot", False, True, None, {"firmware": "uefi"}),
     ("lpppp", "template", False, True, None),

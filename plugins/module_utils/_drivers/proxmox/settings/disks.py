@@ -329,7 +329,7 @@ def free_slot(used, slots, what):
     return free
 
 
-def _cost_of_disk(vm, change):
+def cost_of_disk(vm, change):
     return cost_by_hotplug("disk", vm) if values.bus_of(change.key) in _HOTPLUG_BUSES else NEXT_BOOT
 
 
@@ -348,8 +348,8 @@ def _source_of(config, slot):
 
 DISKS = {
     "disks": Setting(read=_read_disks, normalize=_normalized, native=("unused",)),
-    "disks.add": Setting(cost=_cost_of_disk, write=_add_disk),
-    "disks.remove": Setting(cost=_cost_of_disk, write=_remove_disk),
+    "disks.add": Setting(cost=cost_of_disk, write=_add_disk),
+    "disks.remove": Setting(cost=cost_of_disk, write=_remove_disk),
     "disks.size": Setting(cost=_cost_of_growth, whole=1024, write=_grow_disk),
     "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
     # Moves to another storage are calls of their own, see moving.py.

@@ -15,7 +15,7 @@ from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import proxmox_values as values
 from .architecture import drive_slots_of
-from .disks import VOLUME, drives_of, free_slot, size_of_volume
+from .disks import VOLUME, cost_of_disk, drives_of, free_slot, size_of_volume
 
 _CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
@@ -204,7 +204,7 @@ def _cost_of_source(vm, change):
 
 ISO = {
     "cdroms": Setting(read=read_cdroms, normalize=_checked_drives),
-    "cdroms.add": Setting(cost=NEXT_BOOT, write=_add_drive),
-    "cdroms.remove": Setting(cost=NEXT_BOOT, write=_remove_drive),
+    "cdroms.add": Setting(cost=cost_of_disk, write=_add_drive),
+    "cdroms.remove": Setting(cost=cost_of_disk, write=_remove_drive),
     "cdroms.source": Setting(cost=_cost_of_source, same=_is_same, write=_set_drive, native=("cdrom",)),
 }

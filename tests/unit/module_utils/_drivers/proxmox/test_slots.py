@@ -86,3 +86,13 @@ def test_drive_that_is_no_disk_is_not_absent(world):
     absent["disks"][0]["slot"] = slot
     rejected(world, "it is no disk", f"cdroms: [{{slot: {slot}", **absent)
     unchanged(world, name="web2", disks=[{"slot": "scsi7", "state": "absent"}])
+
+
+@pytest.mark.parametrize(("slot", "waits"), [("scsi12", []), ("sata4", ["iso"])])
+def test_optical_drive_of_a_running_vm_is_plugged_in_as_a_disk_is(world, slot, waits):
+    """vmconfig_update_disk: only drives of IDE and SATA wait for the next start."""
+    assert not do(world, name="web1", state="started").failed
+    drive = {"cdroms": [{"slot": slot, "source": "local:iso/debian.iso"}]}
+    check, real = (do(world, check=one, name="web1", **drive) for one in (True, False))
+    assert [one.vms[0]["restart_required"] for one in (check, real)] == [waits, waits], real.msg
+    assert not do(world, name="web1", **drive).changed
