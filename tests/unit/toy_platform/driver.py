@@ -33,7 +33,7 @@ class ToyDriver:
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        check_all(GUARDS, self, plan, released)
+        return check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         return one_by_one(partial(carry_out, self), batch, change_counter.count)

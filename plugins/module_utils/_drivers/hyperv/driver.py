@@ -149,16 +149,17 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         return self.host_files.versions.get(key_of(path))
 
     def preflight(self, plan, released=frozenset()):
-        """Raise if the plan would fail half-way; only reads."""
+        """Raise if the plan would fail half-way, or return warnings; only reads."""
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
-        check_all(GUARDS, self, plan, released)
+        warnings = check_all(GUARDS, self, plan, released)
         if plan.before.id and plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps):
             self.started.add(plan.before.id)
         if plan.before.id and any(step.verb == "delete" for step in plan.steps):
             vm_id = plan.before.id.lower()
             self.checkpoints.setdefault(vm_id, [one["Id"] for one in self.found.snapshots.get(vm_id, ())])
+        return warnings
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)

@@ -59,11 +59,11 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
         return self.config_file
 
     def preflight(self, plan, released=frozenset()):
-        """Raise if the plan would fail half-way; only reads."""
+        """Raise if the plan would fail half-way, or return warnings; only reads."""
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
-        check_all(GUARDS, self, plan, released)
+        return check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""

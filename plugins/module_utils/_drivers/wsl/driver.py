@@ -94,11 +94,11 @@ class WslDriver(ForChanges, WslObserver):
         self.ask_for_disks(distros_with_used_disks(self.host, plans))
 
     def preflight(self, plan, released=frozenset()):
-        """Raise if the plan would fail half-way; only reads."""
+        """Raise if the plan would fail half-way, or return warnings; only reads."""
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
-        check_all(GUARDS, self, plan, released)
+        return check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
         send = partial(side_by_side, self.send)

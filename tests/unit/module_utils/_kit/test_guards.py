@@ -69,3 +69,12 @@ def test_each_guard_is_about_something_that_exists(driver):
     kinds = words - VERB.keys() - options.keys() - _OTHERS
     for field, attribute in (kind.split(".") for kind in sorted(kinds)):
         assert attribute in {"add", "remove", *options[field].options}
+
+
+@pytest.mark.parametrize("driver", ["Virsh", "VBox", "Vmm", "HyperV", "Wsl"])
+def test_driver_returns_the_warnings_of_its_guards(driver, monkeypatch):
+    folder = f"{_DRIVERS}.{driver.lower()}"
+    warning = Guard((), lambda driver, plan: ["The disk is large."], "nothing")
+    monkeypatch.setattr(import_module(f"{folder}.guards"), "GUARDS", (warning,))
+    own = object.__new__(getattr(import_module(f"{folder}.driver"), f"{driver}Driver"))
+    assert own.preflight(Plan(Vm("web"), Vm("web"))) == ["The disk is large."]
