@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from ..._core.backup.backup import FILESYSTEM
 from ..._core.errors import ApiError, Refused, Stale
@@ -81,9 +80,10 @@ def _check_number(driver, label, vm, node, protected):
         )
 
 
-@cache
 def _limit(driver, node):
     """The most unprotected backups of a VM on the storage; 0 if there is no limit, or none that the server reports."""
+    if node in driver.backup_limits:
+        return driver.backup_limits[node]
     storage = storage_of(driver)
     try:
         text = driver.tool.get(f"/nodes/{node}/vzdump/defaults", storage=storage).get("prune-backups", "")
@@ -91,8 +91,9 @@ def _limit(driver, node):
         if error.status != 501:
             raise
         driver.tool.warn(f"This server does not report whether the storage '{storage}' limits backups (prune-backups).")
-        return 0
-    return sum(int(number) for number in re.findall(r"keep-(?!all)\w+=(\d+)", text))
+        text = ""
+    driver.backup_limits[node] = sum(int(number) for number in re.findall(r"keep-(?!all)\w+=(\d+)", text))
+    return driver.backup_limits[node]
 
 
 def _check_excluded(label, options, asked):

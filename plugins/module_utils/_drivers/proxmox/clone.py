@@ -34,9 +34,8 @@ def clone(driver, vm, step):
         vm_options = with_seed(driver, vm_options, name, arguments["networks"], arguments["drives"])
         options, kept = password_option(driver), without_seed_iso(vm_options)
         if options and seed_slot(kept) is None:
-            options[free_seed_slot({**arguments["drives"], **kept})] = (
-                f"{storage_for(driver, vm_options.node, name)}:cloudinit"
-            )
+            slot = free_seed_slot(kept, arguments["drives"])
+            options[slot] = f"{storage_for(driver, vm_options.node, name)}:cloudinit"
         if not driver.has_documents:
             options["delete"] = ",".join(key for key in vm_options.stored if key not in {**kept, **options}) or None
         finish_vm(driver, vm_options, name, options)

@@ -119,7 +119,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
             check_image(driver, label, node, image, slot, disks.get(slot, {}))
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
-    _check_new_rights(label, privileges, config.get("disks") or {}, creation)
+    _check_new_rights(label, privileges, disks, creation)
     options = options_of_new(driver, storage, config, creation, node)
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
@@ -167,7 +167,7 @@ def _clone(driver, label, arguments):
         check_shared_storages(driver, label, node, source, vm_options)
     added = password_option(driver)
     if added and seed_slot(vm_options.stored) is None:
-        added[free_seed_slot({**arguments["drives"], **vm_options.stored})] = "cloudinit,media=cdrom"
+        added[free_seed_slot(vm_options.stored, arguments["drives"])] = "cloudinit,media=cdrom"
     if len(added) > 1 or (driver.storage and not creation["clone"].get("linked")):
         driver.resources.choose_storage(label, node, "images", driver.storage)
     _check_new_place(driver, label, arguments)

@@ -95,8 +95,8 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         #: Held while an ISO image is uploaded or downloaded.
         self.upload_lock = threading.Lock()
         self._bridge = options.get("bridge") or "vmbr0"
-        #: {node: its time}; all VMs of a task are planned at about the same time.
-        self._node_times = {}
+        #: {node: its time}; all VMs of a task are planned at about the same time. {node: its limit of backups of a VM}
+        self._node_times, self.backup_limits = {}, {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
         #: What ``read_list`` has returned; of the backups that were read: {volume: options of the VM in it} and

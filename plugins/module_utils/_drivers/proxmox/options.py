@@ -65,8 +65,8 @@ CONNECTION = {
 }
 #: What proxmox_backup lacks.
 BACKUP_LACKS = dict.fromkeys(("directory", "allow_shared_directory", "allow_host_access"), "Set storage.")
-BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True)}
-BACKUP.update(dict.fromkeys(("disk_storage", "pool"), Connection()))
+_OF_NEW = dict.fromkeys(("disk_storage", "pool"), Connection())
+BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), **_OF_NEW}
 
 
 def _on_host_of_task(text, option):

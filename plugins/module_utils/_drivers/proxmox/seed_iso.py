@@ -89,7 +89,7 @@ def _upload(driver, vm_options, name, volume, networks):
 def _attaching(options, drive, drives):
     """The options to set: the drive in the place of another seed, if there is one, and without all other seeds."""
     others = [slot for slot in (seed_slot(options), *own_seed_slots(options)) if slot]
-    slot = others[0] if others else free_seed_slot({**dict.fromkeys(drives), **options})
+    slot = others[0] if others else free_seed_slot(options, drives)
     removed = [key for key in options if values.stem(key) in _REMOVED]
     return {slot: drive, "delete": ",".join([*others[1:], *removed]) or None}
 

@@ -78,8 +78,9 @@ def _ip_keys(options):
     return [f"ipconfig{position}" for position in range(max(positions, default=-1) + 1)]
 
 
-def free_seed_slot(used):
-    """The slot for a new cloud-init drive of a VM with the options ``used``."""
+def free_seed_slot(used, drives=()):
+    """The slot for a new cloud-init drive of a VM with the options ``used``; ``drives`` are slots that others get."""
+    used = {**dict.fromkeys(drives), **used}
     return free_slot(used, drive_slots(used, _SEED_SLOTS), "cloud-init")
 
 

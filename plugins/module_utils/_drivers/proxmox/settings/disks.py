@@ -193,7 +193,7 @@ def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         if disk is None and slot in (*vm.reserved, *(vm.config.get("cdroms") or ())):
             way = f"cdroms: [{{slot: {slot}, state: absent}}]; a cloud-init drive by qm set {vm.id} --delete {slot}"
-            raise Refused(f"{vm.name}: disks.{slot}: it is no disk, but an optical drive.", f"Remove it by {way}.")
+            raise Refused(f"{vm.name}: disks.{slot}: it is not a disk, but an optical drive.", f"Remove it by {way}.")
         _check_disk(vm, slot, disk or {})
         _check_storage(vm, slot, disk, known.storage)
     return normalized_limits(vm, requested, LIMITS)
