@@ -165,13 +165,11 @@ def normalize_drives(vm, config, purge, traits, slot):
         if requested.get(place, entry) is not None:
             raise Refused(f"{vm.name}: iso: the slot of its new drive, {slot}, is used by {taken[place]}.", _OTHER_SLOT)
     firmware = {**vm.config, **config}.get("firmware")
-    return {
-        **config,
-        CDROMS: {
-            name: entry if entry is None else _with_prompt(vm, entry, found.get(name), firmware, traits)
-            for name, entry in wanted.items()
-        },
+    drives = {
+        name: entry if entry is None else _with_prompt(vm, entry, found.get(name), firmware, traits)
+        for name, entry in wanted.items()
     }
+    return {**config, CDROMS: drives}
 
 
 def _with_prompt(vm, entry, present, firmware, traits):

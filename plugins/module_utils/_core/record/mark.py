@@ -29,10 +29,10 @@ VERSION = 2
 BIRTH = "birth"
 #: The key of a mark with the host that has the files in it: a VM that is moved takes its mark along, not its old files.
 HOST = "host"
-#: Settings that are stored in the mark on platforms that cannot store them otherwise.
-IN_MARK = ("tags", "fleet", *LEASE, "interrupted")
-#: The one of them that is no option: the power state of a VM that a task restarts, and when it did, until it is on.
-INTERRUPTED = IN_MARK[-1]
+#: The power state of a VM that a task restarts, and the time of that, until the VM is on.
+INTERRUPTED = "interrupted"
+#: Settings that are stored in the mark on platforms that cannot store them otherwise. The last one is not an option.
+IN_MARK = ("tags", "fleet", *LEASE, INTERRUPTED)
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 #: The only key of a mark that cannot be used: the reason.

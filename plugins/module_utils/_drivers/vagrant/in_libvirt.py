@@ -320,9 +320,8 @@ def _drives(domain):
 def _drive(drive, domain, has_aliases):
     role = "no file" if not drive.is_file else "disk" if drive.is_disk else "medium"
     created = drive.alias.startswith(_OWN_ALIASES) if has_aliases else True
-    is_own = (
-        role == "disk" and created and _is_own_name(domain, os.path.basename(drive.source), re.escape(drive.target))
-    )
+    volume, target = os.path.basename(drive.source), re.escape(drive.target)
+    is_own = role == "disk" and created and _is_own_name(domain, volume, target)
     return Drive(drive.target, drive.source, role, is_own, named=created and has_aliases)
 
 

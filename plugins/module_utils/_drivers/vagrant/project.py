@@ -280,9 +280,8 @@ class Project:
         """The content of the file, if it is about this project: a copy of the folder has it, too; else empty."""
         try:
             one = json.loads(files.read(self._begun_file(name)))
-            return (
-                one if one["file"] == self.file and files.identity(one["folder"]) == files.identity(self.folder) else {}
-            )
+            is_own = one["file"] == self.file and files.identity(one["folder"]) == files.identity(self.folder)
+            return one if is_own else {}
         except (NotFound, ValueError, KeyError, TypeError):
             return {}
 
