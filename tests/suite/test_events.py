@@ -99,8 +99,8 @@ def test_crash_is_repaired_and_a_cluster_is_down_for_a_while(platform, inventory
             _restart(platform, tmp_path, source.events[0])
             # At each reading until then, the VM has still crashed.
             await source.until(lambda: source.events[-1]["event"] == "vm.started")
-            told = source.taken()
-            reported = [[one for one in told if one[0] != "vm.still_crashed"]]
+            sent = source.taken()
+            reported = [[one for one in sent if one[0] != "vm.still_crashed"]]
             platform.world.faults.request("reply", status=595, reason="No route to host", times=10_000)
             await source.until(lambda: "cannot be read: here" in caplog.text)
             platform.simulator("power", vmid=int(platform.ids()[DB]), on=False)

@@ -20,29 +20,30 @@ from suite.limits import scaled
 from suite.shim import Shim
 
 
+def connection_to(server):
+    """The options of a task that uses a simulated cluster."""
+    return {
+        "api_host": "localhost",
+        "api_port": server.port,
+        "api_user": "root@pam",
+        "api_token_id": "test",
+        "api_token_secret": worlds.TOKEN_SECRET,
+        "ca_path": str(server.authority),
+    }
+
+
 class Modules:
     """Runs modules on a server; ``folder`` is the test's directory. Has the attributes that ``carry_one`` uses."""
 
     family, word, programs = "polyvirt.core.proxmox", "vm", None
 
     def __init__(self, server, folder):
-        self.server, self.folder = server, Path(folder)
+        self.server, self.folder, self.connection = server, Path(folder), connection_to(server)
         self._shim = Shim(self.folder / "shim", [])
         collections = self.folder / "collections" / "ansible_collections"
         if not collections.exists():
             collections.mkdir(parents=True)
             (collections / "polyvirt").symlink_to(collections_path() / "ansible_collections" / "polyvirt")
-
-    @property
-    def connection(self):
-        return {
-            "api_host": "localhost",
-            "api_port": self.server.port,
-            "api_user": "root@pam",
-            "api_token_id": "test",
-            "api_token_secret": worlds.TOKEN_SECRET,
-            "ca_path": str(self.server.authority),
-        }
 
     def options(self, _about):
         return self.connection

@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from platforms.proxmox.modules import connection_to
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
@@ -29,14 +30,7 @@ class Cluster:
 
     def __init__(self, world, server, folder):
         self.world, self._folder = world, folder
-        self.connection = {
-            "api_host": "localhost",
-            "api_port": server.port,
-            "api_user": "root@pam",
-            "api_token_id": "test",
-            "api_token_secret": worlds.TOKEN_SECRET,
-            "ca_path": str(server.authority),
-        }
+        self.connection = connection_to(server)
         self._machines = {str(vmid): one.config.current["name"] for vmid, one in world.cluster.machines.items()}
         self.sources = self._write(
             "lab.polyvirt.yml",

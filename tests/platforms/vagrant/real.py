@@ -47,6 +47,12 @@ class Vagrant:
             _make_pool()
             self._add(box)
 
+    def use(self, monkeypatch):
+        """Have the modules that run in this process use the directory of boxes and the provider of the project."""
+        for name, value in self.environment().items():
+            if name in ("VAGRANT_HOME", "VAGRANT_DEFAULT_PROVIDER", "VAGRANT_CHECKPOINT_DISABLE"):
+                monkeypatch.setenv(name, value)
+
     def __enter__(self):
         return self
 

@@ -20,9 +20,7 @@ pytestmark = pytest.mark.full
 @pytest.fixture
 def run(box, tmp_path, monkeypatch):
     with real.Vagrant(tmp_path, "pvv-elsewhere", box) as found:
-        for name, value in found.environment().items():
-            if name in ("VAGRANT_HOME", "VAGRANT_DEFAULT_PROVIDER", "VAGRANT_CHECKPOINT_DISABLE"):
-                monkeypatch.setenv(name, value)
+        found.use(monkeypatch)
         yield Run(found, tmp_path)
 
 

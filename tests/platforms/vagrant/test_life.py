@@ -35,9 +35,7 @@ class Project:
 def run(box, tmp_path, monkeypatch):
     """Runs one module in a project with the small box; returns its Answer."""
     with real.Vagrant(tmp_path, "pvv-life", box) as found:
-        for name, value in found.environment().items():
-            if name in ("VAGRANT_HOME", "VAGRANT_DEFAULT_PROVIDER", "VAGRANT_CHECKPOINT_DISABLE"):
-                monkeypatch.setenv(name, value)
+        found.use(monkeypatch)
         shim = Shim(tmp_path / "shim", ["vagrant"])
 
         def carry(about="vm", check=False, **options):

@@ -90,11 +90,11 @@ def verbs_of(outcome):
 
 def test_power_is_recorded_before_the_stop_and_forgotten_after_the_start():
     world = Recorder(machine())
-    told = carry_out(world, ask(firmware="uefi"), check=True)
+    check = carry_out(world, ask(firmware="uefi"), check=True)
     outcome = carry_out(world, ask(firmware="uefi"))
     assert (outcome.failed, world.verbs()) == (False, GRACEFUL)
     assert (world.machine("web").mark, world.machine("web").power) == (MARK, "running")
-    assert verbs_of(told) == verbs_of(outcome) == ["stop", "configure", "start"], "no part of the plan"
+    assert verbs_of(check) == verbs_of(outcome) == ["stop", "configure", "start"], "no part of the plan"
     assert INTERRUPTED not in repr(outcome.result())
 
 
@@ -164,10 +164,10 @@ def test_next_task_completes_a_restart_that_was_killed(power, kill):
         carry_out(world, ask(firmware="uefi"))
     world.kill = (None, "")
     world.clock.sleep(10)  # The guest obeys the request.
-    told = carry_out(world, ask(now=NOW + HOUR, firmware="uefi"), check=True)
+    check = carry_out(world, ask(now=NOW + HOUR, firmware="uefi"), check=True)
     outcome = carry_out(world, ask(now=NOW + HOUR, firmware="uefi"))
     assert not outcome.failed, outcome.msg
-    assert (verbs_of(told), told.changed) == (verbs_of(outcome), outcome.changed)
+    assert (verbs_of(check), check.changed) == (verbs_of(outcome), outcome.changed)
     is_lost = power == "paused" and world.machine("web").power == "running"
     assert is_lost or (world.machine("web").power, world.machine("web").config["firmware"]) == (power, "uefi")
     assert world.machine("web").mark == MARK
@@ -196,14 +196,14 @@ NEXT = [
 @pytest.mark.parametrize(("power", "recorded", "state", "since", "after", "is_left", "warns"), NEXT)
 def test_next_task(power, recorded, state, since, after, is_left, warns):
     world = Recorder(machine(power, interrupted(recorded, NOW)))
-    told = carry_out(world, ask(state, NOW + since), check=True)
+    check = carry_out(world, ask(state, NOW + since), check=True)
     outcome = carry_out(world, ask(state, NOW + since))
-    assert (told.failed, outcome.failed, outcome.vms[0]["state"]) == (False, False, after)
-    steps = [one.vms[0]["steps"] for one in (told, outcome)]
-    assert (told.changed, told.diff, steps[0]) == (outcome.changed, outcome.diff, steps[1])
+    assert (check.failed, outcome.failed, outcome.vms[0]["state"]) == (False, False, after)
+    steps = [one.vms[0]["steps"] for one in (check, outcome)]
+    assert (check.changed, check.diff, steps[0]) == (outcome.changed, outcome.diff, steps[1])
     assert (INTERRUPTED in world.machine("web").mark) == is_left
     warnings = [text for text in outcome.warnings if "restarted it was interrupted" in text]
-    assert (bool(warnings), told.warnings) == (warns, outcome.warnings)
+    assert (bool(warnings), check.warnings) == (warns, outcome.warnings)
 
 
 def test_check_mode_says_why_the_vm_is_started():
