@@ -18,12 +18,12 @@ ROOMS = {
     "_hosts": ((f"{_UTILS}/_hosts/",), 2_599),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        10_072,
+        10_070,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_089),
     "_media": ((f"{_UTILS}/_media/",), 3_873),
     "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 5_122),
-    "product without the simulator": (("",), 60_153),
+    "product without the simulator": (("",), 60_151),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 422
