@@ -28,7 +28,7 @@ def _tarball(tmp_path_factory):
 def play_of_readme(installed):
     """The first play of README, as a dictionary."""
     text = (installed.path / "README.md").read_text(encoding="utf-8")
-    (play,) = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1])
+    (play,) = yaml.safe_load(re.search(r"^```yaml\n(# demo[.]yml\n.*?)^```", text, re.MULTILINE | re.DOTALL)[1])
     return play
 
 

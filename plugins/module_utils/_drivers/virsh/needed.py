@@ -18,6 +18,7 @@ from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name
 from ..._ports import files, locks
 from ..._ports.folders import largest_file, mount_point
 from ..._tools.domain_xml import file_of, target_of
+from .answers import mark_here
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .own_files import NATIVE, log_files
 from .settings.disks import slot_name
@@ -132,7 +133,7 @@ class VirshFiles(LocalFiles):
         disks = [disk for one in (vm.config, vm.active or {}) for disk in (one.get("disks") or {}).values()]
         known = [disk.get("source") for disk in disks]
         now = [one for one in self.driver.read_definitions() if one.uuid == vm.id] if item.path not in known else ()
-        return any(item.path in (*used_files(one), *making_of(one.mark)) for one in now)
+        return any(item.path in (*used_files(one), *making_of(mark_here(one))) for one in now)
 
     def _is_begun(self, path):
         """Whether a killed task has begun to create this VM with this file. Raises CreatedMeanwhile for another VM."""
