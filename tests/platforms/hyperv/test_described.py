@@ -54,6 +54,7 @@ CHANGES = {
     "name of the NIC": (_nic(name="uplink"), "NetworkAdapters.0.Name"),
     "bandwidth": (_nic(bandwidth={"MaximumBandwidth": 10**9}), "NetworkAdapters.0.BandwidthSetting"),
     "minimum": (lambda vm: vm.hardware.disks()[0].shown.update(MinimumIOPS=100), "HardDrives.SCSI 0:0.MinimumIOPS"),
+    "controller": (lambda vm: vm.hardware.controllers.append(1), "ScsiControllers.1"),
     "cluster": (lambda vm: setattr(vm, "is_clustered", True), "VM.IsClustered"),
     "version": (lambda vm: None, "VM.Version"),
 }  # fmt: skip

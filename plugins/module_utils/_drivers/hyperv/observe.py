@@ -17,6 +17,7 @@ from ..._tools.hyperv import (
     MODULE,
     PARTS,
     cannot_be_read,
+    controllers_chain,
     host_chain,
     is_gone,
     not_listed,
@@ -86,6 +87,7 @@ class HyperVObserver(OnWindows):
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
+            self._read_controllers([raw for raw, _name, _id in selected])
             vms = [_to_describe(vm, raw, found.vms.values()) for vm, (raw, _name, _id) in zip(vms, selected)]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
@@ -127,6 +129,12 @@ class HyperVObserver(OnWindows):
 
         behind = media_behind(self, new)
         return {**self._media, **{key_of(path): behind.get(path, path) for path in new}}
+
+    def _read_controllers(self, vms):
+        """Add {"Controllers": numbers of its SCSI controllers} to raw VMs; not to one that was deleted meanwhile."""
+        results = self.send([controllers_chain(raw["Id"]) for raw in vms]) if vms else ()
+        for raw, result in zip(vms, results):
+            raw["Controllers"] = [one["ControllerNumber"] for one in result.answers[-1].objects]
 
     def _unmerged(self, found):
         """Return the ids of VMs with files of deleted checkpoints for which no merge has begun in time."""

@@ -19,6 +19,7 @@ from .disks import DISKS
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
 from .networks import NICS
+from .slot_checks import OF_NEW_VM
 
 _COMMANDS = {
     "VM": "Set-VM",
@@ -133,7 +134,9 @@ def undescribed(raw, all_raw):
     found = {key: value for key, value in found.items() if value is not None and value != values.get(key)}
     if any(one.get("BootType") == "File" for one in (raw.get("Firmware") or {}).get("BootOrder") or ()):
         found["Firmware.BootOrder"] = "one with a file"
-    return {key: f"It is {value}. No option sets it." for key, value in found.items()}
+    found = {key: f"It is {value}. No option sets it." for key, value in found.items()}
+    more = [number for number in raw.get("Controllers", ()) if number not in OF_NEW_VM]
+    return {**found, **{f"ScsiControllers.{one}": "No option adds it, see Add-VMScsiController." for one in more}}
 
 
 def native_properties(keys):
