@@ -24,7 +24,7 @@ def _both_fail(host, *words, **options):
 
 def _host_without_disk(flavour="2.6.3"):
     host = host_with_image(flavour)
-    run_ok(host, **NEW)
+    run_ok(host, **NEW, version=2)
     disk = host.find("web").disk
     host.files.delete(disk)
     return host, disk
@@ -175,7 +175,7 @@ def test_disk_that_is_moved_before_the_call_is_not_deleted():
 def test_hidden_disk_is_not_lost():
     """Get-ChildItem lists no hidden files."""
     host = host_with_image()
-    run_ok(host, **NEW)
+    run_ok(host, **NEW, version=2)
     disk = host.find("web").disk
     listed = host.files.below
 

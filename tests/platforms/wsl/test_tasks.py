@@ -18,7 +18,7 @@ from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, r
 def _life(host):
     """Run tasks from the creation to the deletion: ([(changed, verbs)] of the tasks, the state before the deletion)."""
     tasks = [
-        {**NEW, "description": "first"},
+        {**NEW, "version": 2, "description": "first"},
         {"name": ["WEB"], "description": "first", "tags": ["b", "a"], "default_user": "anna"},
         {"name": ["web"], "state": "started"},
         {"name": ["web"], "systemd": True, "native": {"network.hostname": "ü # x"}},
@@ -101,9 +101,25 @@ def test_a_new_distribution_has_the_default_version_on_every_release(flavour, de
     host.default_version = default
     host.files.put("C:\\images\\modern.wsl", packed(FILES, "w:gz"))
     run_ok(host, name=["web"], image=f"C:\\images\\{file}")
-    assert host.find("web").version == (default or 2)
+    expected = default or (1 if flavour == "inbox" else 2)
+    assert host.find("web").version == expected
     sent = next(words for name, *words in host.log if name == "wsl" and words[0] in ("--import", "--install"))
-    assert ("--version" in sent) == (default is not None or flavour != "inbox")
+    assert sent[sent.index("--version") + 1] == str(expected)
+    assert run(host, "distro_info")["host"]["default_version"] == expected
+
+
+@pytest.mark.parametrize(("build", "version"), [(19041, 1), (19045, 1), (20348, 2), (22631, 2)])
+def test_wsl_of_windows_creates_version_1_up_to_windows_10(build, version):
+    host = host_with_image("inbox")
+    host.windows.about["build"] = build
+    run_ok(host, **NEW)
+    assert (host.find("web").version, run(host, "distro_info")["host"]["default_version"]) == (version, version)
+
+
+def test_options_of_version_2_are_rejected_on_windows_10_without_a_default_version():
+    host = host_with_image("inbox")
+    run_rejected(host, "web", "systemd", "version: 2", **NEW, systemd=True)
+    run_ok(host, **NEW, systemd=True, version=2)
 
 
 def test_wsl_of_windows_10_2004_lacks_what_came_with_updates():
@@ -296,7 +312,7 @@ def test_names_that_begin_alike_are_not_mixed_up():
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_host_without_distributions(flavour):
     result = run_ok(host_with_image(flavour), "distro_info")
-    assert (result["vms"], result["host"]["available"], result["host"]["default_version"]) == ([], True, 2)
+    assert (result["vms"], result["host"]["available"]) == ([], True)
 
 
 def test_facts_about_the_host():

@@ -33,8 +33,7 @@ def check_documents(driver, name, step):
     from ..._tools import seed
 
     _check_source(name, arguments["creation"].get("image"))
-    version = arguments["config"].get("version") or driver.host.root.get("DefaultVersion")
-    if version == 1:
+    if (arguments["config"].get("version") or driver.host.default_version) == 1:
         raise Refused(f"{name}: cloud_init: it needs version 2.", "Set version: 2.")
     documents = seed.files_for_wsl(arguments["creation"]["cloud_init"], name)
     folder = ntpath.join(_profile(driver), _FOLDER)

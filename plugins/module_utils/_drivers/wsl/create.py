@@ -224,9 +224,8 @@ def _mark_calls(driver, vm, step):
 def _register_image(driver, vm, step, source):
     config = step.arguments["config"]
     folder = config["install_location"]
-    # WSL 2.4.4 to 2.4.7 ignore the default version with --from-file. That of the WSL of Windows itself is not known.
-    version = config.get("version") or driver.host.root.get("DefaultVersion") or (2 if driver.host.versions else None)
-    options = ["--version", str(version)] if version else []
+    # WSL 2.4.4 to 2.4.7 ignore the default version with --from-file.
+    options = ["--version", str(config.get("version") or driver.host.default_version)]
     file = ntpath.normpath(source)
     if not is_path(source) or source.lower().endswith(".wsl"):
         image = ["--from-file", file] if is_path(source) else [source]

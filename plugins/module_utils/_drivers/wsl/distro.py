@@ -14,6 +14,9 @@ from ..._tools import wsl_conf
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of
 
+#: The first build of Windows whose new distributions have version 2 if the registry sets no default version. Sources:
+#: the release notes of WSL, and issue 10117 of microsoft/WSL about the WSL that is a part of Windows 10.
+_DEFAULTS_TO_2 = 20150
 _STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
 
 
@@ -45,6 +48,12 @@ class Host(Mutable):
     def version(self):
         """Return the version of the package as numbers; (0,) for an inbox version."""
         return number_of(self.versions[0]) if self.versions else (0,)
+
+    @property
+    def default_version(self):
+        """Return the version of a new distribution that sets none, as wsl.exe creates it."""
+        is_old = not self.versions and self.about.get("build", _DEFAULTS_TO_2) < _DEFAULTS_TO_2
+        return self.root.get("DefaultVersion") or (1 if is_old else 2)
 
     def find(self, name):
         """Return the raw distribution with this name, in any case, or None."""

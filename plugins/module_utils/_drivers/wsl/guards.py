@@ -74,7 +74,7 @@ def _check_image(driver, plan, one):
         return
     name, config, image = plan.after.name, one.step.arguments["config"], one.step.arguments["creation"]["image"]
     source = image["source"]
-    check_version(name, config.get("version") or driver.host.root.get("DefaultVersion"), config, source)
+    check_version(name, config.get("version") or driver.host.default_version, config, source)
     if source.lower().endswith(".vhd"):
         raise Refused(f"{name}: image.source: '{source}' is not a VHDX file.", "Convert it with Convert-VHD.")
     is_file = is_path(source)

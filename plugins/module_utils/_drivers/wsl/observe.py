@@ -297,7 +297,7 @@ class WslObserver(OnWindows):
             "kernel": versions.get("kernel"),
             "wslg": versions.get("wslg"),
             "windows": f"10.0.{build}" if build else None,
-            "default_version": host.root.get("DefaultVersion") or (2 if self.host else None),
+            "default_version": self.host and host.default_version,
             "idle_timeout": host.idle_seconds() if self.host else None,
             **self._features(),
         }

@@ -96,6 +96,10 @@ class WslHost:
         """The distribution with this name (case is ignored), or None."""
         return next((one for one in self.distros.values() if one.name.lower() == name.lower()), None)
 
+    def own_default(self):
+        """The version of a new distribution if the registry sets none: "Set WSL2 as the default" is of build 20150."""
+        return 1 if self.is_inbox and self.windows.about["build"] < 20150 else 2
+
     def in_order(self):
         """All distributions: the default one first, the others sorted by their registry keys."""
         return sorted(self.distros.values(), key=lambda one: (one.guid != self.default, one.guid))

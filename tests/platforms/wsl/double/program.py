@@ -115,6 +115,7 @@ class WslProgram:
         return self._own(lines.split("\r\n"))
 
     def _status(self, _words):
+        # Windows 10 says 2, too, where it creates version 1: microsoft/WSL 8004.
         return self._own([f"Default Version: {self.host.default_version or 2}"])
 
     def _list(self, words):
@@ -179,7 +180,7 @@ class WslProgram:
         return self._registered(name, folder, content, version)
 
     def _registered(self, name, folder, content, version, **values):
-        version = version or self.host.default_version or 2
+        version = version or self.host.default_version or self.host.own_default()
         files = self.host.files
         is_new = not files.is_folder(folder)
         self._need_no_root(folder, "RegisterDistro")
