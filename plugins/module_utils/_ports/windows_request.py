@@ -150,9 +150,10 @@ def append(path, piece, at, size):
     return {"op": "append", "path": value(path), "piece": value(piece), "at": at, "size": size, "gzip": True}
 
 
-def read_part(path, at, size):
+def read_part(path, at, size, go_on=False):
     """Return a call that reads ``size`` bytes of a file from ``at`` on, or fewer at its end."""
-    return {"op": "read", "path": value(path), "at": at, "size": size}
+    one = {"op": "read", "path": value(path), "at": at, "size": size}
+    return _completed(one, on_error="go_on" if go_on else None)
 
 
 def copy_part(path, source, at, size):

@@ -344,8 +344,8 @@ def is_gone(raw):
 
 
 def add_remedies(results):
-    """Add a remedy to the errors that ended chains, if Windows reports a code that is known."""
-    for error in filter(None, (result.error for result in results)):
+    """Add a remedy to errors, if Windows reports a code that is known."""
+    for error in filter(None, (one.error for result in results for one in (result, *result.answers))):
         error.remedy = remedy_for(REMEDIES, " ".join(f"0x{code:08X}" for code in error.codes))
         error.message = f"{error.message.rstrip('.')}." if error.remedy else error.message
     return results

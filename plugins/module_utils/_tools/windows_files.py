@@ -11,12 +11,15 @@ import re
 from .._core.errors import PolyvirtError, Refused
 from .._core.pattern import Pattern
 from .._ports import permits
-from .._ports.windows_request import call, properties
+from .._ports.windows_request import call, properties, read_part
 
 #: The HRESULT of an error about a file that something else has open.
 SHARING_VIOLATION = 0x80070020
 _SHARE = r"\\\\[^\\.?][^\\]*\\[^\\]+"
 _PATH = Pattern(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
+#: The code of an error about missing rights.
+_ACCESS_DENIED = 0x80070005
+READ_REMEDY = "Give the user of the connection permission to read and change the file."
 #: The beginning of a long path, which only names another limit of its length.
 _LONG = Pattern(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
 #: {option: an example of its path}; the paths of other options are those of disks.
@@ -97,6 +100,17 @@ def version_in(answer):
         return [] if answer.error.category == "ObjectNotFound" else None
     found = answer.objects[0] if answer.objects else {}
     return [found["Length"], found["LastWriteTimeUtc"]] if "Length" in found else None
+
+
+def opening_calls(paths):
+    """Calls that open files as the user of the connection; ``denied_in`` reads the answers."""
+    return [read_part(path, 0, 1, go_on=True) for path in paths]
+
+
+def denied_in(paths, answers):
+    """Return the keys of the files that the user may not open, whatever else may be wrong with them."""
+    denied = [one.error is not None and _ACCESS_DENIED in one.error.codes for one in answers[: len(paths)]]
+    return {key_of(path) for path, is_denied in zip(paths, denied) if is_denied}
 
 
 def hash_call(path):

@@ -73,6 +73,11 @@ REMEDIES = (
     (("E_ILLEGAL_STATE_CHANGE",), "The distribution is being exported or converted. Run the task again later."),
     (("ERROR_DISK_FULL",), "Free space on the drive, or set install_location to another one."),
     (("ERROR_SHARING_VIOLATION",), "Close the program that uses the virtual disk, such as a backup."),
+    (
+        ("E_ACCESSDENIED",),
+        "Give the user permission for the file and its directory; of the virtual disk of a distribution, make the user"
+        " the owner.",
+    ),
     (("E_INVALIDARG",), "Check the values of the task."),
 )  # fmt: skip
 

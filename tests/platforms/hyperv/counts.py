@@ -60,7 +60,7 @@ def counted(host, about="vm", **options):
 
 
 def _changes(request):
-    calls = [call for chain in request["chains"] for call in chain["calls"] if call["op"] != "pick"]
+    calls = [call for chain in request["chains"] for call in chain["calls"] if call["op"] not in ("pick", "read")]
     return any(not call.get("command", "").rpartition("\\")[2].startswith(_READS) for call in calls)
 
 

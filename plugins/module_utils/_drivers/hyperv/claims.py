@@ -180,8 +180,8 @@ def _unreadable(found, drive, name, option):
 
 
 _LOCKED = (
-    "Wait for the end of its merge, or close the program that uses it, such as a backup. If the file is lost or"
-    " damaged, detach the disk."
+    "Wait for the end of its merge, or close the program that uses it, such as a backup, or give the user of the"
+    " connection permission to read it. If the file is lost or damaged, detach the disk."
 )
 _ON_SHARE = (
     "Use a connection that delegates credentials to the share, such as CredSSP. If the file is lost, detach the disk."

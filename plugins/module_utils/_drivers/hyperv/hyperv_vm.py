@@ -136,6 +136,12 @@ class Found(Mutable):
         """Return whether any disk may be below a file, because it could not be read. A lost file needs none."""
         return self._is_unread(path) and key_of(path) not in self.lost
 
+    def undescribed_files(self, raw):
+        """Return {path: reason} of the disks whose size and format are unknown."""
+        drives = {drive_slot(drive): drive["Path"] for drive in raw.get("HardDrives") or () if drive.get("Path")}
+        reason = "The file {} cannot be read: it is lost or in use, or the user of the connection may not read it."
+        return {f"HardDrives.{slot}.Size": reason.format(one) for slot, one in drives.items() if self._is_unread(one)}
+
     def unread_of_all(self):
         """Return the disk files of all VMs and checkpoints that could not be read, lost ones too."""
         ends = [self.chain(path)[-1] for one in (*self.vms.values(), *self.all_snapshots()) for path in _paths(one)]

@@ -30,9 +30,12 @@ from ..._core.sharing.needed_files import (
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
 from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, state_of, vhd_call
 from ..._tools.windows_files import (
+    READ_REMEDY,
+    denied_in,
     file_command,
     free_bytes,
     key_of,
+    opening_calls,
     remedy_if_missing,
     version_call,
     version_in,
@@ -66,6 +69,8 @@ class HostFiles:
         self.exists, self.disks, self.free = {}, {}, None
         #: {key of a path: version of the file}.
         self.versions = {}
+        #: Keys of files that the user of the connection may not open.
+        self.denied = set()
         #: _Reads, and the calls that read who uses which file.
         self._expected, self._expected_users = None, ()
 
@@ -150,6 +155,7 @@ class HostFiles:
         self.exists.update(exists)
         self.versions.update(reads.versions(answers))
         self.why_unread |= reads.why_unread(answers)
+        self.denied |= reads.denied(answers)
         self.disks.update(disks)
         self.free = free if reads.has_new else self.free
         self.driver.found.disks = {**self.driver.found.disks, **disks}
@@ -177,6 +183,7 @@ class _Reads:
         self._files = list(dict.fromkeys(file for one in needed for file in one.files))
         self._disks = list(dict.fromkeys(file for one in needed for file in one.disks))
         self._used = list(dict.fromkeys(file for one in needed for file in _used_on_host(one.plan)))
+        self._opened = list(dict.fromkeys(file for one in needed for file in one.opened))
         self.has_new = _FOLDER in self._files
         #: Calls that ask the host for the directory of new disks; none if the task sets storage_path.
         self._folder_calls = []
@@ -185,11 +192,14 @@ class _Reads:
                 hyperv("Get-VMHost", keep="host"),
                 pick("host", "folder", path=["VirtualHardDiskPath"]),
             ]
+        #: The number of answers before the one that tells which files exist.
+        self._first = len(self._used) + len(self._opened) + len(self._folder_calls)
         self.calls = self._calls() if self._files else []
 
     def _calls(self):
         calls = [
             *map(version_call, self._used),
+            *opening_calls(self._opened),
             *self._folder_calls,
             file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
         ]
@@ -207,14 +217,17 @@ class _Reads:
 
     def parse(self, answers):
         """Return ({file: whether it exists}, {key of a path: raw disk}, free bytes for new files or None)."""
-        exists, *others = answers[len(self._used) + len(self._folder_calls) :]
+        exists, *others = answers[self._first :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
         return dict(zip(self._files, exists.objects)), disks, free_bytes(others[-1]) if self.has_new else None
 
     def why_unread(self, answers):
         """The ids of the errors about disks that could not be read. They do not name the disk."""
-        disks = len(self._used) + len(self._folder_calls) + 1
-        return {one.id for one in answers[disks].errors} if self._disks else set()
+        return {one.id for one in answers[self._first + 1].errors} if self._disks else set()
+
+    def denied(self, answers):
+        """The keys of the files that the user of the connection may not open."""
+        return denied_in(self._opened, answers[len(self._used) :])
 
     def versions(self, answers):
         """Return {key of a path: version} of the used files."""
@@ -235,6 +248,7 @@ class HyperVFiles(FileFacts):
 
     platform, folder_option = "Hyper-V", "storage_path"
     iso_of_clone = removes_leftovers = True
+    read_remedy = READ_REMEDY
     space_remedy = "set storage_path to a directory of another drive"
     in_use_remedy = "Close that program, or dismount the disk (Dismount-VHD)"
 
@@ -269,6 +283,7 @@ class HyperVFiles(FileFacts):
         #: Paths of virtual disks; paths of all files, with the names of new ones.
         self.disks = [item.path for item in items if item.purpose in (IMAGE, COPIED, DISK) and not item.fetched]
         existing = [item.path for item in items if item.purpose not in (GROWN, NEW)]
+        self.opened = [item.path for item in items if item.purpose not in (GROWN, NEW) and not item.fetched]
         names = self._names.values()
         self.files = [
             *existing,
@@ -304,6 +319,9 @@ class HyperVFiles(FileFacts):
         if path in self._directories or path == self._folder:
             return FOLDER if self._facts.exists[path if path in self._directories else _FOLDER] else ""
         return FILE if self._facts.exists[self._names.get(path, path)] else ""
+
+    def may_read(self, path):
+        return key_of(path) not in self._facts.denied
 
     def folder(self, item):
         return item.disk.get("directory") or (item.path if item.purpose == GROWN else "") or self._folder

@@ -88,7 +88,7 @@ class HyperVObserver(OnWindows):
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
             self._read_controllers([raw for raw, _name, _id in selected])
-            vms = [_to_describe(vm, raw, found.vms.values()) for vm, (raw, _name, _id) in zip(vms, selected)]
+            vms = [_to_describe(vm, raw, found) for vm, (raw, _name, _id) in zip(vms, selected)]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         self._check_sees_all(targets, vms)
@@ -246,17 +246,18 @@ class HyperVObserver(OnWindows):
         return named.get(name.casefold(), [name])
 
 
-def _to_describe(vm, raw, all_raw):
+def _to_describe(vm, raw, found):
     """Return the VM with what no option sets, and with the values in native that a new VM does not have."""
     native = described_native(vm.config["native"], raw.get("Path"))
     networks = without_dynamic_macs(raw, vm.config.get("networks"))
     config = {**vm.config, "native": native, **networks}
-    return vm.having(config=config, not_modelled=lambda: _not_modelled(vm, raw, all_raw))
+    return vm.having(config=config, not_modelled=lambda: _not_modelled(vm, raw, found))
 
 
-def _not_modelled(vm, raw, all_raw):
+def _not_modelled(vm, raw, found):
     nested = vm.config.get("nested_virtualization")
-    return {**undescribed_nics(raw, nested), **undescribed_disks(raw), **undescribed(raw, all_raw)}
+    described = {**undescribed_nics(raw, nested), **undescribed_disks(raw), **undescribed(raw, found.vms.values())}
+    return {**described, **found.undescribed_files(raw)}
 
 
 def _is_working(raw):

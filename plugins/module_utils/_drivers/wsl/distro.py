@@ -41,6 +41,8 @@ class Host(Mutable):
     guests: dict = field(default_factory=dict)
     #: {key of the path of a disk: whether it exists}, of those about which the task has asked.
     disks: dict = field(default_factory=dict)
+    #: Keys of those that the user may not open.
+    denied: set = field(default_factory=set)
     #: Whether the file that the task exports to exists.
     exported: bool = False
 

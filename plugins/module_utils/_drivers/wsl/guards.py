@@ -11,6 +11,7 @@ from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import check_files
 from ..._kit.guards import Guard, SharedGuard, StepGuard
+from ..._tools.windows_files import READ_REMEDY, key_of
 from ..._tools.wsl import disk_of, is_path
 from .cloud_init import check_documents
 from .configure import EXPORTS
@@ -40,12 +41,17 @@ def _uses_disks_of(plan):
 def _check_disk(driver, plan):
     for vm_id in _uses_disks_of(plan):
         raw = driver.host.raw(vm_id)
-        if raw is not None and driver.host.is_lost(raw):
-            of_source = "" if vm_id == plan.before.id else f"clone.source: the disk of {raw['DistributionName']}, "
+        if raw is None:
+            continue
+        of_source = "" if vm_id == plan.before.id else f"clone.source: the disk of {raw['DistributionName']}, "
+        disk = f"{plan.after.name}: {of_source}{disk_of(raw)}"
+        if driver.host.is_lost(raw):
             raise NotFound(
-                f"{plan.after.name}: {of_source}{disk_of(raw)} does not exist, so the distribution cannot start.",
+                f"{disk} does not exist, so the distribution cannot start.",
                 "Restore the file, or delete the distribution (state: absent).",
             )
+        if key_of(disk_of(raw)) in driver.host.denied and not driver.host.runs(raw):
+            raise Refused(f"{disk} is not readable, so the distribution cannot start.", READ_REMEDY)
 
 
 def _check_files(driver, plan, released):

@@ -12,11 +12,14 @@ from ..._core.sharing.claims import NEW
 from ..._core.sharing.needed_files import COPIED, FILE, FOLDER, IMAGE, FileFacts, Needed, needed_files
 from ..._ports.windows_request import Chain, properties
 from ..._tools.windows_files import (
+    READ_REMEDY,
     check_no_file,
+    denied_in,
     file_command,
     files_test,
     free_bytes,
     key_of,
+    opening_calls,
     parents_of,
     remedy_if_missing,
     version_call,
@@ -35,7 +38,7 @@ _LARGEST = 64 << 40
 class WslFiles(FileFacts):
     """The files that one plan needs: its image, the virtual disk in a new directory, and the file of an export."""
 
-    platform, first = "WSL", DISK
+    platform, first, read_remedy = "WSL", DISK, READ_REMEDY
     folder_option, own_folder = _LOCATION, (_EXPORT,)
     space_remedy = "set install_location to a directory of another drive"
 
@@ -47,7 +50,7 @@ class WslFiles(FileFacts):
         #: Whether an interrupted task has registered the distribution already; it is only completed.
         self.is_begun = self._creates and existing is not None and driver.is_unfinished(existing)
         self._exists, self._are_files, self._sizes, self._folders, self._free = {}, {}, {}, (), None
-        self._directories = set()
+        self._directories, self._denied = set(), set()
 
     def read(self):
         items = [item for one in self._steps for item in needed_files(one, self)]
@@ -59,7 +62,7 @@ class WslFiles(FileFacts):
         if not paths:
             return
         calls = [file_command("Test-Path", paths, show=_SHOWN)]
-        calls += map(version_call, sources)
+        calls += [*map(version_call, sources), *opening_calls(sources)]
         calls += [files_test(sources)] if sources else []
         calls += [files_test(parents)] if disk else []
         calls += [volume_call(disk[:3])] if disk else []
@@ -70,7 +73,8 @@ class WslFiles(FileFacts):
         versions = {path: version_in(answer) for path, answer in zip(sources, result.answers[1:])}
         self._driver.versions.update({key_of(path): version for path, version in versions.items()})
         self._sizes = {path: version[0] for path, version in versions.items() if version}
-        are_files = result.answers[1 + len(sources)].objects if sources else ()
+        self._denied = denied_in(sources, result.answers[1 + len(sources) :])
+        are_files = result.answers[1 + 2 * len(sources)].objects if sources else ()
         self._directories = {path for path, is_file in zip(sources, are_files) if not is_file}
         if disk:
             self._are_files = dict(zip(parents, result.answers[-2].objects))
@@ -112,6 +116,9 @@ class WslFiles(FileFacts):
     def kind(self, path):
         is_folder = path in self._folders or path in self._directories
         return (FOLDER if is_folder else FILE) if self._exists.get(path) else ""
+
+    def may_read(self, path):
+        return key_of(path) not in self._denied
 
     def folder(self, item):
         """The driver creates the directory of a distribution, with those above it, if the host has the drive."""

@@ -18,7 +18,7 @@ from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl as tool
 from ..._tools import wsl_conf
-from ..._tools.windows_files import file_command, key_of
+from ..._tools.windows_files import denied_in, file_command, key_of, opening_calls
 from ..._tools.wsl import MARK, disk_of, folder_of, is_vm
 from .distro import Distro, Host, files_of, observed_vm, plain_path
 from .settings.guest_files import GUEST, READ_FILES, GuestFiles
@@ -193,11 +193,16 @@ class WslObserver(OnWindows):
         return is_vm(raw) and key_of(disk_of(raw)) not in self.host.files
 
     def ask_for_disks(self, raws):
-        """Ask whether the virtual disks of distributions exist, in one request; a file server may not answer."""
+        """Ask whether the user may open the virtual disks of distributions, in one request.
+
+        A file server may not answer.
+        """
         paths = dict.fromkeys(disk_of(raw) for raw in raws if is_vm(raw) and not disk_of(raw).startswith("\\\\"))
         if paths:
-            (result,) = self.send([Chain("disks", (file_command("Test-Path", paths, show=properties("Length")),))])
+            calls = (file_command("Test-Path", paths, show=properties("Length")), *opening_calls(paths))
+            (result,) = self.send([Chain("disks", calls)])
             self.host.disks.update(zip(map(key_of, paths), result.answers[0].objects))
+            self.host.denied |= denied_in(paths, result.answers[1:])
 
     def _check_read(self, answer, what):
         # The key or folder does not exist before the first distribution or task.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import ACCESS, handles, listed
+from platforms.hyperv.double.calls import handles, listed
 from platforms.hyperv.double.files import extension
 from platforms.hyperv.double.records import Boot, Drive
 
@@ -40,16 +40,14 @@ def check_disk(call, path):
     """Fail if the path is not a disk."""
     if extension(path) not in _DISKS:
         raise call.bad("Path")
-    call.host.need_file(call, path)
+    call.host.need_right(call, path)
 
 
 def check_image(call, path):
     """Fail if the ISO image cannot be attached."""
     if not path:
         return
-    call.host.need_file(call, path)
-    if call.host.files.key(path) in map(call.host.files.key, call.host.files.denied):
-        raise call.failed("AccessDenied", "attachment", code=ACCESS, name=path)
+    call.host.need_right(call, path)
 
 
 def _free_slot(call, vm, kind):

@@ -66,7 +66,8 @@ class FileSystem(Files):
         self.revisions = {}
         #: {key: (content, Vhd)} of files that were copied to the host and contain a virtual disk.
         self._copied = {}
-        #: Paths that cannot be read, and {path: reason} of the paths that something has open.
+        #: Files and directories (with what is below) to which the user of the connection has no rights but to see
+        #: that they exist; and {path: reason} of the paths that something has open.
         self.denied, self.open = set(), {}
         for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "C:\\ProgramData", "D:\\"):
             self.make(folder)
@@ -86,6 +87,25 @@ class FileSystem(Files):
             self.folders.add(self._key(folder))
             self.written[self._key(folder)] = folder
             folder = parent(folder)
+
+    def is_denied(self, path):
+        """Whether the user may neither read, change nor delete a file or directory."""
+        key, denied = self._key(path), set(map(self._key, self.denied))
+        return any(key == one or key.startswith(f"{one}\\") for one in denied)
+
+    def need_right(self, path):
+        """Fail as .NET does if the user has no rights to a file, or to the directory of a new one."""
+        if self.is_denied(path):
+            message = f"Access to the path '{path}' is denied."
+            raise exception("System.UnauthorizedAccessException", message, 0x80070005)
+
+    def read(self, path, limit):
+        self.need_right(path)
+        return super().read(path, limit)
+
+    def read_part(self, path, at, size):
+        self.need_right(path)
+        return super().read_part(path, at, size)
 
     def is_folder(self, path):
         return self._key(path) in self.folders
@@ -125,6 +145,7 @@ class FileSystem(Files):
         return _START + timedelta(seconds=self.revision(path))
 
     def write(self, path, content, grant=None, is_new=False):
+        self.need_right(path)
         if not self.has_room(path, len(content or "") * 3 // 4):
             raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
         answer = super().write(path, content, grant, is_new)
@@ -137,6 +158,7 @@ class FileSystem(Files):
         return super().append(path, piece, call)
 
     def copy_part(self, path, source, call):
+        self.need_right(source)
         self._check_write(path, call)
         return super().copy_part(path, source, call)
 
@@ -145,6 +167,7 @@ class FileSystem(Files):
         return super().edit(path, call)
 
     def _check_write(self, path, call):
+        self.need_right(path)
         if self._key(path) in map(self._key, self.open):
             raise exception("System.IO.IOException", f"'{path}' is in use.", 0x80070020)
         if not self.has_room(path, call.get("size") or 0):

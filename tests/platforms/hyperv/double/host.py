@@ -305,3 +305,9 @@ class HyperV:
         self.check_share(call, path)
         if self.files.file(path) is None:
             raise call.failed("FileNotFound", "file", code=NO_FILE, name=path)
+
+    def need_right(self, call, path):
+        """Fail if the file does not exist, or if the user may not open it."""
+        self.need_file(call, path)
+        if self.files.is_denied(path):
+            raise call.failed("AccessDenied", "attachment", code=ACCESS, name=path)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import DISK_FULL, FILE_EXISTS, IN_USE, NO_PATH, handles
+from platforms.hyperv.double.calls import ACCESS, DISK_FULL, FILE_EXISTS, IN_USE, NO_PATH, handles
 from platforms.hyperv.double.files import extension, parent
 from platforms.hyperv.double.records import Vhd
 
@@ -19,7 +19,7 @@ def _failed(call, verb, path, code):
 
 def _found(call, path):
     """The virtual disk with this path; fails if it is missing or is not a disk."""
-    call.host.need_file(call, path)
+    call.host.need_right(call, path)
     disk = call.host.files.vhd(path)
     if disk is None or extension(path) not in _EXTENSIONS:
         raise call.bad("Path")
@@ -39,6 +39,8 @@ def create(call, path, disk):
     if disk.size > _LARGEST[extension(path)]:
         raise call.bad("SizeBytes")
     call.host.check_share(call, path)
+    if files.is_denied(parent(path)):
+        raise _failed(call, "create", path, ACCESS)
     if files.file(path) is not None:
         raise _failed(call, "create", path, FILE_EXISTS)
     if not files.is_folder(parent(path)):

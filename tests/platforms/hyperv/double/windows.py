@@ -26,6 +26,12 @@ def _no_item(call, path):
     return _error(call, "PathNotFound", "ObjectNotFound", path, type_)
 
 
+def _no_right(call, id_, path):
+    error = _error(call, id_, "PermissionDenied", path, "System.UnauthorizedAccessException", 0x80070005)
+    error.message = f"Access to the path '{path}' is denied. (0x80070005)"
+    return error
+
+
 def _no_source(call, path):
     return _error(call, "InvalidOperation", "InvalidOperation", path)
 
@@ -84,6 +90,9 @@ def get_hashes(call):
         content = files.file(path)
         if content is None:
             raise _error(call, "FileNotFound", "ObjectNotFound", path)
+        if files.is_denied(path):
+            type_ = "System.UnauthorizedAccessException"
+            raise _error(call, "UnauthorizedAccessError", "InvalidData", path, type_, 0x80070005)
         digits = hashlib.new(call.get("Algorithm", "SHA256").lower(), content).hexdigest().upper()
         yield shown("FileHash", "Microsoft.PowerShell.Commands.", path, Hash=digits, Path=files.name(path))
 
@@ -92,6 +101,9 @@ def get_hashes(call):
 def get_children(call):
     files, found = call.host.files, []
     for path in _paths(call):
+        if files.is_denied(path) and files.is_folder(path):
+            call.context.error(_no_right(call, "DirUnauthorizedAccessError", path))
+            continue
         below = files.below(path) if files.is_folder(path) else [path]
         deep = call.get("Recurse")
         found += [one for one in below if deep or parent(one) == files.key(path) or not files.is_folder(path)]
@@ -124,8 +136,7 @@ def _folder_error(call, path):
         return _error(call, "DirectoryExist", "ResourceExists", path)
     parts = path.split("\\")
     above = ["\\".join(parts[:count]) for count in range(1, len(parts))]
-    denied = set(map(files.key, files.denied))
-    if any(files.file(one) is not None or files.key(one) in denied for one in above) or len(max(parts, key=len)) > 255:
+    if any(files.file(one) is not None or files.is_denied(one) for one in above) or len(max(parts, key=len)) > 255:
         return _error(call, "CreateDirectoryIOError", "WriteError", path)
     files.make(path)
     return None
@@ -160,9 +171,8 @@ def remove_items(call):
 def _check_delete(call, path):
     if call.host.is_locked(path):
         raise _error(call, "RemoveFileSystemItemIOError", "WriteError", call.host.files.name(path), code=IN_USE)
-    if path in map(call.host.files.key, call.host.files.denied):
-        type_ = "System.UnauthorizedAccessException"
-        raise _error(call, "RemoveFileSystemItemUnAuthorizedAccess", "PermissionDenied", path, type_, 0x80070005)
+    if call.host.files.is_denied(path):
+        raise _no_right(call, "RemoveFileSystemItemUnAuthorizedAccess", path)
 
 
 @handles("Move-Item")
@@ -184,6 +194,8 @@ def _check_target(call, path, target):
         raise Failed("NotImplementedInFake,folders", "NotImplemented", "Move-Item of a folder")
     if not files.is_folder(parent(target)):
         raise _error(call, id_, "WriteError", target, code=0x80070003)
+    if files.is_denied(path) or files.is_denied(target):
+        raise _no_right(call, "MoveFileInfoItemUnauthorizedAccessError", path)
     if call.host.is_locked(target) or call.host.is_locked(path):
         raise _error(call, id_, "WriteError", target, code=IN_USE)
     if files.file(target) is not None and not call.get("Force"):

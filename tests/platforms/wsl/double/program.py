@@ -100,10 +100,19 @@ class WslProgram:
     def _need_disk(self, distro, part):
         """Fail if the virtual disk does not exist; a distribution that runs has it open."""
         files = self.host.files
-        if distro.version == 2 and not distro.running and files.file(distro.disk) is None:
+        if distro.version == 1 or distro.running:
+            return
+        mount = f"Wsl/Service/{part}{'MountDisk' if self.host.version >= (2, 6) else 'MountVhd'}/HCS"
+        if files.file(distro.disk) is None:
             what = "FILE" if files.is_folder(distro.base) else "PATH"
-            mount = "MountDisk" if self.host.version >= (2, 6) else "MountVhd"
-            raise WslError("no_disk", f"Wsl/Service/{part}{mount}/HCS/ERROR_{what}_NOT_FOUND", distro.disk)
+            raise WslError("no_disk", f"{mount}/ERROR_{what}_NOT_FOUND", distro.disk)
+        if files.is_denied(distro.disk):
+            raise WslError("denied_disk", f"{mount}/E_ACCESSDENIED", distro.disk)
+
+    def _need_right(self, path, part):
+        """Fail if the user may not open a file, or create one in a directory. The ``part`` of the code is assumed."""
+        if self.host.files.is_denied(path):
+            raise WslError("denied", f"Wsl/{part}E_ACCESSDENIED")
 
     # Reading
 
@@ -168,6 +177,7 @@ class WslProgram:
         content = self.host.files.file(file)
         if content is None:
             raise WslError("no_file", "Wsl/ERROR_FILE_NOT_FOUND")
+        self._need_right(file, "")
         version = int(options[options.index("--version") + 1]) if "--version" in options else None
         is_disk = isinstance(content, Vhd)
         if is_disk and "--vhd" not in options:
@@ -189,6 +199,7 @@ class WslProgram:
             raise WslError("components", code)
         if is_new and not files.is_folder(parent(folder)):
             raise WslError("no_path", "Wsl/Service/RegisterDistro/ERROR_PATH_NOT_FOUND")
+        self._need_right(folder, "Service/RegisterDistro/")
         files.make(folder)
         base = f"\\\\?\\{folder}" if self.host.knobs.long_paths else folder
         distro = Distro(name, base, flags=15 if version == 2 else 7, state=3, values=dict(values))
@@ -232,6 +243,7 @@ class WslProgram:
         friendly = source or next((one for one in words if not one.startswith("--")), "")
         if source and self.host.files.file(source) is None:
             raise WslError("no_file", "Wsl/InstallDistro/ERROR_FILE_NOT_FOUND")
+        self._need_right(source or "", "InstallDistro/")
         if not source and friendly not in self.host.online:
             raise WslError("online", "Wsl/InstallDistro/WSL_E_DISTRO_NOT_FOUND", friendly)
         name = options.get("--name", friendly)
@@ -258,6 +270,7 @@ class WslProgram:
             raise WslError("wsl2", "Wsl/Service/WSL_E_WSL2_NEEDED")
         if not self.host.files.is_folder(parent(file)):
             raise WslError("no_path", "Wsl/ERROR_PATH_NOT_FOUND")
+        self._need_right(file, "")
         self.host.stop(distro)
         self._need_disk(distro, "")
         content = disk_with(distro.files) if is_disk else packed(distro.files, _FORMATS[format_])
@@ -370,6 +383,7 @@ class WslProgram:
     def _move(self, distro, words):
         files, folder = self.host.files, words[0]
         self._need_no_root(folder, "MoveDistro")
+        self._need_right(folder, "Service/MoveDistro/")
         if files.file(f"{folder}\\{distro.vhd}") is not None:
             raise WslError("location", "Wsl/Service/MoveDistro/ERROR_FILE_EXISTS")
         if not files.is_folder(folder) and not files.is_folder(parent(folder)):

@@ -50,6 +50,7 @@ ENGLISH = {
     "components": 'WSL2 is not supported with your current machine configuration.\r\nPlease enable the "Virtual '
     'Machine Platform" optional component and ensure virtualization is enabled in the BIOS.',
     "no_disk": "Failed to attach disk '{}' to WSL2: The system cannot find the file specified. ",
+    "denied_disk": "Failed to attach disk '{}' to WSL2: Access is denied. ",
     "create_vm": "Insufficient system resources exist to complete the requested service. ",
     "disk_full": "There is not enough space on the disk. ",
     "install": "Downloading: {0}\r\nInstalling: {0}\r\nDistribution successfully installed. It can be launched via "

@@ -259,7 +259,10 @@ def seed_name(name):
     return f"{_safe(name)}-seed.iso"
 
 
-_READABLE = "Remove its checkpoints first; if its file is missing, restore it."
+_READABLE = (
+    "Remove its checkpoints first; if the user of the connection may not read its file, grant that; if it is missing,"
+    " restore it."
+)
 _DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
     "disks": Setting(read=_disks_of, normalize=_normalized_disks, native=("HardDiskDrive.Path", "HardDiskDrive.VHD")),
