@@ -216,11 +216,6 @@ def versions(checkout):
     return version_lines(checkout, oldest)
 
 
-def returns_of(path):
-    """Return the function for ``RETURN`` of the module at ``path``, from the table of all platforms."""
-    return lambda checkout: return_lines(Path(path).stem)
-
-
 #: {documentation fragment: (driver, name of the shared options)}. The fragment has those options that the platform
 #: supports. Several platforms have the same snapshot options, and share a fragment.
 FRAGMENTS = {
@@ -268,19 +263,14 @@ def connections_of_role(checkout):
     return [*options_of_task(options), *connection_options(_registry(), _import_plugin, options.VM_INFO)]
 
 
-def guide(name):
-    """Return the function for the guide ``name`` of docs/ in reStructuredText."""
-    return lambda checkout: ["", *guide_lines(checkout, name), ""]
+def by_name(lines, name):
+    """Return the function for the part ``name`` of ``lines(checkout, name)``."""
+    return lambda checkout: lines(checkout, name)
 
 
-def of_playbook(page):
-    """Return the function for the page of a playbook in the docsite."""
-    return lambda checkout: ["", *page_lines(checkout, page), ""]
-
-
-def play_options(playbook):
-    """Return the function for the argument specification of a playbook: the options of its roles."""
-    return lambda checkout: role_option_lines(checkout, playbook)
+def page_of(lines, name):
+    """Return the function for a page of the docsite: the guide, or the playbook, ``name``."""
+    return lambda checkout: ["", *lines(checkout, name), ""]
 
 
 def of_pattern(name, function):
@@ -295,29 +285,12 @@ def of_pattern(name, function):
     return lines
 
 
-def unforeseen_of(module):
-    """Return the function for what check mode of a module cannot foresee."""
-    return lambda checkout: unforeseen_lines(checkout, module)
-
-
 #: Modules that do not return VMs: their RETURN is written by hand.
 WITHOUT_VMS = (
-    "vm_backup_info",
-    "hyperv_host_settings",
-    "image",
-    "image_info",
-    "install_medium",
-    "install_wait",
-    "virsh_network",
-    "virsh_network_info",
-    "virsh_pool",
-    "virsh_pool_info",
-    "vmm_marked_lines",
-    "vmm_network_info",
-    "windows_medium_info",
-    "wsl_host_settings",
-    *WITHOUT_PLATFORM,
-)
+    "vm_backup_info", "hyperv_host_settings", "image", "image_info", "install_medium", "install_wait", "virsh_network",
+    "virsh_network_info", "virsh_pool", "virsh_pool_info", "vmm_marked_lines", "vmm_network_info",
+    "windows_medium_info", "wsl_host_settings", *WITHOUT_PLATFORM,
+)  # fmt: skip
 
 
 def words_of_others(_checkout):
@@ -357,20 +330,20 @@ GENERATORS = [
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),
     *(
-        Generator("returns", path, returns_of(path))
-        for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
-        if Path(path).stem not in WITHOUT_VMS
+        Generator("returns", f"plugins/modules/{file.name}", lambda _checkout, name=file.stem: return_lines(name))
+        for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))
+        if file.stem not in WITHOUT_VMS
     ),
-    *(Generator("unforeseen", f"plugins/modules/{name}.py", unforeseen_of(name)) for name in UNFORESEEN),
+    *(Generator("unforeseen", f"plugins/modules/{name}.py", by_name(unforeseen_lines, name)) for name in UNFORESEEN),
     Generator("errors", "docs/errors.md", catalogue_lines),
-    *(Generator("options", f"{playbook}.meta.yml", play_options(playbook)) for playbook in PLAYBOOKS),
+    *(Generator("options", f"{playbook}.meta.yml", by_name(role_option_lines, playbook)) for playbook in PLAYBOOKS),
     *(
         Generator(None, f"{PATTERNS}/{name}/meta/{file}", of_pattern(name, function))
         for name in pattern_names(CHECKOUT)
         for file, function in (("pattern.json", pattern_lines), ("controller.yml", controller_lines))
     ),
-    *(Generator("guide", f"docs/docsite/rst/{name}.rst", guide(name)) for name in guides(CHECKOUT)),
-    *(Generator("playbook", f"docs/docsite/rst/{name}.rst", of_playbook(name)) for name in pages(CHECKOUT)),
+    *(Generator("guide", f"docs/docsite/rst/{name}.rst", page_of(guide_lines, name)) for name in guides(CHECKOUT)),
+    *(Generator("playbook", f"docs/docsite/rst/{name}.rst", page_of(page_lines, name)) for name in pages(CHECKOUT)),
 ]
 
 
