@@ -13,6 +13,8 @@ from ansible.plugins.loader import module_loader
 from .bytecode import bytecode
 
 _COLLECTION = __name__.partition(".plugins.")[0]
+#: Words of other tools for the host of the VMs. Here, it is a keyword of Ansible, and no option.
+_HOST_WORDS = ("host", "hypervisor_host", "kvm_host", "vm_host")
 
 
 def declaration(module):
@@ -34,6 +36,9 @@ def action_plugin(module):
 
 def other_module(option, module):
     """The remedy for an option that only other modules have, or None; those of its platform come first."""
+    if option in _HOST_WORDS:
+        uri = ", or uri: qemu+ssh://HOST/system" if "uri" in declaration(module).options else ""
+        return f"A module works on the host on which its task runs: set hosts of the play or delegate_to{uri}."
     family = module.rpartition(".")[2].partition("_")[0]
     names = sorted(path.stem for path in (Path(__file__).parents[2] / "modules").glob("[a-z]*.py"))
     for name in sorted(names, key=lambda one: (one.partition("_")[0] != family, not one.endswith("vm"))):

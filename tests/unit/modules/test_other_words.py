@@ -189,7 +189,7 @@ def test_word_in_a_task_for_all_platforms_gets_what_this_platform_accepts(platfo
         elif use:
             assert use in shared, caught.value
         else:
-            assert re.search(r"Did you mean \w+\?|It is an option of|See: ansible-doc", caught.value.remedy), (
+            assert re.search(r"Did you mean \w+\?|It is an option of|its task runs|See: ansible-doc", caught.value.remedy), (
                 caught.value
             )
 
@@ -201,7 +201,8 @@ def test_option_of_another_module_has_its_equivalent_or_that_module_as_remedy(na
     for other in OWN - {*module.options, *aliases}:
         message = error_of(name, {other: "text"})
         assert re.search(
-            rf"^{other}: .* is not supported on|^{other} is not supported on|Use |Did you mean |of poly", message
+            rf"^{other}: .* is not supported on|^{other} is not supported on|Use |Did you mean |of poly|its task runs",
+            message,
         )
         remedy = re.search(r"It is an option of polyvirt\.core\.(\w+)\.$", message)
         assert not remedy or other in declaration_of(remedy[1]).options, message
@@ -248,6 +249,19 @@ def test_value_of_a_word_counts(word, value, use):
 def test_state_in_a_task_that_only_reads_is_a_filter(state, filtered):
     remedy = option_errors.remedy_for("state", declaration_of("vm_info").options, value=state)
     assert remedy == f"Use filters: {{state: [{filtered}]}} instead."
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"), [("virsh_vm", ", or uri: qemu+ssh://HOST/system"), ("vbox_vm", ""), ("hyperv_snapshot", "")]
+)
+def test_host_is_where_the_task_runs_and_no_option_of_a_pool(name, uri):
+    remedy = f"A module works on the host on which its task runs: set hosts of the play or delegate_to{uri}."
+    assert error_of(name, {"name": "web1", "host": "kvm1"}) == f"host is not an option of this module. {remedy}"
+
+
+@pytest.mark.parametrize(("word", "use"), [("server", "host"), ("source_host", "host"), ("source", "export")])
+def test_words_of_a_pool_name_its_server_and_its_export(word, use):
+    assert option_errors.remedy_for(word, declaration_of("virsh_pool").options, value="x") == f"Use {use} instead."
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -62,6 +62,7 @@ WORDS = {
     "os_type": "os guest_os guest_id os_variant os_family ostype osinfo operating_system guest_type",
     "description": "notes note annotation comment comments descr desc", "tags": "labels label tag",
     "id": "vmid vm_id uuid vm_uuid newid machine_id moid instance_uuid domain_id",
+    "host": "server hostname source_host nfs_server", "export": "source source_path source_dir share",
     "name": "vm_name domain domain_name guest guest_name vm instance instance_name machine_name server server_name"
     " vmname display_name",
     "machines: [{name: web1}, {name: web2}]": "vms vm_list instances guests servers count replicas domains for_each",
