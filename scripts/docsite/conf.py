@@ -28,6 +28,8 @@ pygments_dark_style = "github-dark"
 gettext_compact = False
 gettext_location = False
 gettext_uuid = False
+# In a language that is written from right to left, English paragraphs are not.
+translation_progress_classes = "untranslated"
 
 templates_path = ["templates"]
 html_static_path = ["static"]

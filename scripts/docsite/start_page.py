@@ -19,7 +19,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.collection_path import CHECKOUT
-from lib.guides import REPOSITORY, guides
+from lib.guides import guides, with_pictures
 from lib.playbook_pages import pages
 
 #: Parts of roles and playbooks, which nobody uses alone: the list at the side does not have them.
@@ -40,6 +40,7 @@ polyvirt.core
 
 .. image:: images/first-run.svg
    :alt: Check mode with a diff, the run, a second run without changes, and a changed value
+   :width: 100%
 
 {status}
 
@@ -155,7 +156,7 @@ def adapted(text, images):
     text = re.sub(r"^\.\. contents::.*\n(?: .*\n)*", "", text, flags=re.MULTILINE)
     title = "=========\nChangelog\n========="
     text = re.sub(r"^=+\nPolyvirt\.Core Release Notes\n=+$", title, text, flags=re.MULTILINE)
-    return text.replace(f"{REPOSITORY}/raw/main/docs/images/", images)
+    return with_pictures(text, images)
 
 
 def write(folder):

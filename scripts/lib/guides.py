@@ -57,6 +57,12 @@ def readme_lines(checkout):
     return _Guide("index", titles(checkout), plugins_of(checkout)).convert(text).splitlines()
 
 
+def with_pictures(text, images):
+    """Return a page with the pictures of the site, below ``images``, each as wide as the text and a link to itself."""
+    address = re.escape(f"{REPOSITORY}/raw/main/docs/images/")
+    return re.sub(rf"^(\.\. image:: ){address}(\S+)$", rf"\1{images}\2\n    :width: 100%", text, flags=re.MULTILINE)
+
+
 def plugins_of(checkout):
     """Return the names of the plugins that have a page, with their kinds."""
     plugins = {path.stem: "module" for path in (checkout / "plugins" / "modules").glob("*.py")}

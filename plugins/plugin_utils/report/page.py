@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from .differences import summary_of, text_of
+from .differences import text_of
 from .model import STATUSES
 
 _UNIT = re.compile(r"([MG])$")
@@ -57,7 +57,7 @@ def _template():
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters.update(count=_count, clock=_clock, size=_size, line=summary_of, text=text_of)
+    environment.filters.update(count=_count, clock=_clock, size=_size, text=text_of)
     return environment.get_template("page.html.j2")
 
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from ..guides import readme_lines
+from ..guides import readme_lines, with_pictures
 from .catalogues import as_text, merge, new_template, read, write
 from .languages import FOLDER, LANGUAGES, PAGES, SITE, catalogue_path, catalogues_of, read_yaml, template_path
 
@@ -40,10 +41,11 @@ def readme_text(checkout):
 
 
 def write_pages(checkout, folder, listed):
-    """Write English pages to a directory, where Sphinx reads them."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write English pages and their pictures to a directory, where Sphinx reads them."""
+    shutil.copytree(checkout / "docs/images", folder / "images")
     for page in listed:
-        (folder / f"{page}.rst").write_text(page_text(checkout, page, listed), encoding="utf-8")
+        text = with_pictures(page_text(checkout, page, listed), "/images/")
+        (folder / f"{page}.rst").write_text(text, encoding="utf-8")
 
 
 def site_texts(checkout):

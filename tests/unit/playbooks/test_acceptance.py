@@ -157,6 +157,8 @@ def test_page_names_the_versions_and_shows_a_message_once(evaluate):
     assert all(text in page for text in ("Version 9.2", "polyvirt.core 1.0.0", "ansible-core 2.21.5", "1.5 s"))
     assert page.count("&lt;none&gt;") == 1
     assert "td.message { grid-column: 1 / -1; }" in page
+    assert "td:nth-last-child(n + 2):not(:first-child) { white-space: nowrap; }" in page
+    assert '<p class="verdict failed-text">Failed: pause</p>' in page
 
 
 def test_version_of_the_collection_is_read_from_the_checkout(evaluate):

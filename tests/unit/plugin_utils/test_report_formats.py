@@ -82,6 +82,11 @@ def test_columns_of_leases_exist_only_with_leases():
     assert "until 2026-12-01" in text_of("html", record(0, info=entry))
 
 
+def test_texts_from_right_to_left_keep_their_side_of_the_arrow():
+    page = text_of("html", drifted(0, {"description": "قديم"}, {"description": "جديد"}))
+    assert "<code>description: <bdi>قديم</bdi> → <bdi>جديد</bdi></code>" in page
+
+
 def test_junit_has_a_test_case_for_each_vm():
     suites = ElementTree.fromstring(text_of("junit", *fleet()))
     assert suites.attrib == {"name": ABOUT["title"], "tests": "41", "failures": "6", "errors": "4"}

@@ -25,7 +25,10 @@ CONTENTS = ".. contents::\n   :local:\n   :depth: 1\n\nText\n"
         (CONTENTS, "\nText\n"),
         (".. contents:: Topics\n\nv1.0.0\n======\n", "\nv1.0.0\n======\n"),
         ("===\nPolyvirt.Core Release Notes\n===\n", "=========\nChangelog\n=========\n"),
-        (".. image:: https://github.com/polyvirt/polyvirt.core/raw/main/docs/images/a.png\n", ".. image:: /i/a.png\n"),
+        (
+            ".. image:: https://github.com/polyvirt/polyvirt.core/raw/main/docs/images/a.png\n    :alt: A\n",
+            ".. image:: /i/a.png\n    :width: 100%\n    :alt: A\n",
+        ),
     ],
 )
 def test_pages_are_adapted_to_the_theme(page, adapted):

@@ -23,7 +23,9 @@ CATALOGUES = {"pseudo": (pseudo_language.complete_catalogues(CHECKOUT), pseudo_l
 
 def _of_language(code):
     if code not in CATALOGUES:
-        found = [one for listed in entries_of(CHECKOUT, code).values() for one in listed if one.text]
+        listed = [one for entries in entries_of(CHECKOUT, code).values() for one in entries]
+        # A translation that is outdated belongs to another English text.
+        found = [one for one in listed if one.text and not one.is_outdated]
         CATALOGUES[code] = found, checks.rules_of(CHECKOUT, code)
     return CATALOGUES[code]
 
