@@ -102,10 +102,18 @@ def test_disk_that_was_added_after_the_snapshot(qemu, carry):
         (vm,) = answers[label].result["vms"]
         assert vm["kept"] == [{"path": own, "reason": "attached after the snapshot"}], label
     assert [answers[label].changed for label in ("add", "again", "same")] == [True, True, False]
-    # One that has data now is not taken for a new one.
-    carry(qemu, [back])
+    # One that has data keeps it. Of another size, it is not the disk of the task.
+    _well(carry(qemu, [back]))
     subprocess.run(["qemu-io", "-c", "write -P 1 0 64k", own], check=True, capture_output=True)
-    _refused(qemu, carry(qemu, [add]), {"add": [own, "already exists"]})
+    larger = Task("larger", {"name": [INNER], "disks": [{"slot": "vdb", "size": "65M"}]})
+    _refused(qemu, carry(qemu, [larger]), {"larger": [own, "already exists"]})
+    content = images.digest(Path(own))
+    tasks = [replace(add, label="check", check=True), replace(add, label="again"), replace(add, label="same")]
+    answers = _well(carry(qemu, tasks))
+    assert [answers[task.label].changed for task in tasks] == [True, True, False]
+    for label in ("check", "again"):
+        assert f"{own} was attached after the snapshot that was restored" in str(answers[label].result["warnings"])
+    assert (images.digest(Path(own)), "warnings" in answers["same"].result) == (content, False)
     _well(carry(qemu, [Task("gone", {"name": [INNER], "state": "absent"})]))
     assert not Path(own).exists()
 

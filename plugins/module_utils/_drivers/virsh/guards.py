@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..._core.errors import Refused
 from ..._core.model import NEVER, Change, SnapshotRequest
 from ..._core.planner.drives import MEDIA
+from ..._core.record.mark import own_mark
 from ..._core.verbs import BACKUP_VERBS, POWER_VERBS, SNAPSHOT_VERBS, VERB
 from ..._kit.guards import Guard, SharedGuard, StepGuard
 from ..._tools import seed
@@ -123,6 +124,17 @@ def _check_kept(driver, plan, one):
         )
 
 
+def _left_disks(driver, _plan, one):
+    """Warn about disks that are not empty, because the restore of a snapshot has left them."""
+    for change in (change for change in one.changes if change.kind == "disks.add" and not change.new.get("source")):
+        path = driver.storage.disk_path(one.vm.name, change.key, change.new)
+        if driver.storage.is_left_by_restore(path, change.new, own_mark(one.vm)):
+            yield (
+                f"{one.vm.name}: disks.{change.key}: {path} was attached after the snapshot that was restored. It is"
+                " attached again, with its content."
+            )
+
+
 _DISK_LIMITS = tuple(f"disks.{option}" for option in LIMITS)
 #: All steps but those that only change the power state or settings, and the changes that can name or create a file.
 _ABOUT_FILES = (*(VERB.keys() - POWER_VERBS - {"configure"}), "disks", "shared_folders", *MEDIA, *FILE_OPTIONS)
@@ -138,6 +150,7 @@ GUARDS = (
     StepGuard(("create",), check_nvram, "the NVRAM cannot be made, or has other content"),
     StepGuard(("create", "networks.add"), check_rom, "QEMU lacks the file for a NIC, and does not start"),
     StepGuard(("disks.add",), check_slots, "a disk is attached where a drive or another disk is"),
+    StepGuard(("disks.add",), _left_disks, "a disk that should be empty has content (a warning)"),
     StepGuard(("disks",), check_running_disks, "libvirt changes another file, which the running VM has at the slot"),
     StepGuard(_DISK_LIMITS, check_running_limits, "the running VM rejects a limit that is stored already"),
     StepGuard(("disks.size", "secure_boot"), _check_kept, "an encrypted disk or the NVRAM is lost"),

@@ -157,8 +157,11 @@ class VirshFiles(LocalFiles):
         return files.identity(path) in {files.identity(file_of(disk)) for disk in disks}
 
     def _has_content(self, item):
+        storage, mark = self.driver.storage, own_mark(self.plan.before)
         try:
-            return self.driver.storage.has_content_of(item.path, item.disk, item.content and item.content.details)
+            return storage.is_left_by_restore(item.path, item.disk, mark) or storage.has_content_of(
+                item.path, item.disk, item.content and item.content.details
+            )
         except CommandFailed:  # It is no such image, or another task has removed its unfinished file.
             return not files.exists(item.path)
 

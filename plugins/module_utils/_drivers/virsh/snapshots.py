@@ -259,7 +259,7 @@ def restore(driver, vm, step):
         driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
         if recorded:
             recorded["disks"] += _new_overlays(driver, recorded["disks"], vm)
-            # A task that adds such a disk again may use its file, if that is as a new one.
+            # A task that adds such a disk again uses its file (``Storage.is_left_by_restore``).
             recorded["making"] += set(step.arguments.get("kept", ())).intersection(recorded["disks"])
     finally:
         # Even if it fails, libvirt has usually reverted the definition already.

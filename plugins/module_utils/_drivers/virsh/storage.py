@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
 from ..._core.pattern import Pattern
+from ..._core.record.mark import making_of
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks, partial_files
@@ -92,10 +93,13 @@ class Storage:
                 raise _different_content(path)
         return False
 
-    def create_disk_of_vm(self, name, slot, entry, image, created):
-        """Create the file of a VM's disk, and add it to ``created`` if it is new. Returns (path, format)."""
+    def create_disk_of_vm(self, name, slot, entry, image, created, mark=None):
+        """Create the file of a VM's disk, and add it to ``created`` if it is new. Returns (path, format).
+
+        ``mark`` is that of an existing VM: a disk that the restore of a snapshot has left keeps its content.
+        """
         path = self.disk_path(name, slot, entry)
-        if self.create_disk(path, entry, image):
+        if not self.is_left_by_restore(path, entry, mark or {}) and self.create_disk(path, entry, image):
             created.append(path)
         return path, entry.get("format", "qcow2")
 
@@ -108,6 +112,16 @@ class Storage:
         """Whether backing file and content are equal: a copy and an overlay differ, even if they have the same data."""
         backing_files_equal = self.qemu_img.info(created).backing == self.qemu_img.info(found).backing
         return backing_files_equal and self.qemu_img.identical(created, found)
+
+    def is_left_by_restore(self, path, entry, mark):
+        """Whether a new disk would be one of this VM that was attached after the snapshot that was restored.
+
+        Only a restore records a file both as a disk and as one to be created. Of another size, it is another disk.
+        """
+        if not (path in mark.get("disks", ()) and path in making_of(mark) and files.is_readable(path)):
+            return False
+        found = self.qemu_img.info(path, entry.get("format") or "qcow2", as_disk=True)
+        return (found.backing, found.virtual_size) == (None, entry["size"])
 
     def has_content_of(self, path, entry, image):
         """Whether an existing file at the path of a new disk has its content. Arguments as in create_disk."""

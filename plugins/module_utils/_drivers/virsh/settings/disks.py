@@ -228,7 +228,7 @@ def add_disk(driver, vm, definition, running, change, created):
         path = entry["source"]
         image_format = driver.storage.format_of(entry)
     else:
-        path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new_files)
+        path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new_files, own_mark(vm))
     if not entry.get("source"):
         created.append(path)
     element = disk_element(slot, path, image_format, entry)
