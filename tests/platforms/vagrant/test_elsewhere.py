@@ -1,14 +1,20 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM of the real Vagrant and libvirt after what others did: another connection, a checkpoint, an id, an undefine."""
+"""A VM of the real Vagrant and libvirt after what others did: cells of the table in suite/after_others.py."""
 
 from __future__ import annotations
 
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    ABSENT,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+)
 
 from platforms.vagrant import real
 from platforms.vagrant.test_destroyed import MADE, Run
@@ -72,3 +78,47 @@ def test_vm_after_what_others_did(run, monkeypatch):
     run.virsh("vol-delete", str(disk))
     again = run(**MADE)
     assert (again.failed, again.vm(NAME)["state"]) == (False, RUNNING), again.msg
+
+
+def _playbook(run, steps):
+    """The playbook again, in check mode and for real: ``steps`` are all that it does."""
+    for check in (True, False):
+        answer = run(check=check, **MADE)
+        assert (answer.failed, answer.vm(NAME)["state"]) == (False, RUNNING), answer.msg
+        assert [one["verb"] for one in answer.vm(NAME)["steps"]] == steps
+
+
+def test_vm_that_others_gave_a_nic_saved_and_renamed(run):
+    """Vagrant knows a VM by its id. A NIC that its Vagrantfile does not have is no setting of the VM."""
+    created = run(**MADE)
+    assert not created.failed, created.msg
+    identifier = run.id()
+    name = run.virsh("domname", identifier).strip()
+    run.virsh("attach-interface", identifier, "network", real.NETWORK, "--config")
+    (shown,) = run("vm_info").vms
+    assert (shown["state"], shown["restart_required"]) == (RUNNING, [])
+    _playbook(run, [])
+
+    run.virsh("managedsave", identifier)
+    assert run("vm_info").vms[0]["state"] == SUSPENDED
+    _playbook(run, ["start"])
+
+    guarded = "guarded-site-20260102-030405-abcd"
+    assert not run("snapshot", snapshot=guarded).failed
+    _rejected(run, "belongs to a guarded run", state="absent", stop_mode="force")
+    run.virsh("snapshot-delete", identifier, guarded)
+    lost = run("snapshot", snapshot=guarded, state="restored")
+    assert (lost.failed, f"has no snapshot '{guarded}'" in lost.msg) == (True, True), lost.msg
+    _playbook(run, [])
+
+    run.virsh("destroy", identifier)
+    run.virsh("domrename", identifier, f"{name}-theirs")
+    (shown,) = run("vm_info").vms
+    assert (shown["state"], shown["id"]) == (STOPPED, identifier)
+    _playbook(run, ["start"])
+    (disk,) = real._pool_folder().glob(f"{name}*")
+    for check in (True, False):
+        done = run(state="absent", stop_mode="force", check=check)
+        assert (done.failed, done.vm(NAME)["state"]) == (False, ABSENT), done.msg
+        assert [one["path"] for one in done.vm(NAME)["kept"]] == [str(disk)]
+    assert disk.exists()
