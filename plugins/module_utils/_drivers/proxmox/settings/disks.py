@@ -329,8 +329,16 @@ def free_slot(used, slots, what):
     return free
 
 
+def boot_disks_of(options):
+    """The devices in the boot order, which the server does not detach from a running VM (recorded: destroy_refused)."""
+    order = values.parse("boot", options.get("boot", "")).get("order")
+    return tuple((options.get("bootdisk", "") if order is None else order).split(";"))
+
+
 def cost_of_disk(vm, change):
-    return cost_by_hotplug("disk", vm) if values.bus_of(change.key) in _HOTPLUG_BUSES else NEXT_BOOT
+    is_booted = change.kind.endswith(".remove") and change.key in (vm.active or {}).get("boot_disks", ())
+    can_be_live = values.bus_of(change.key) in _HOTPLUG_BUSES and not is_booted
+    return cost_by_hotplug("disk", vm) if can_be_live else NEXT_BOOT
 
 
 def _cost_of_growth(vm, change):

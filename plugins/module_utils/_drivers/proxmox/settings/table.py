@@ -19,7 +19,7 @@ from ...._tools import proxmox_values as values
 from .architecture import ARCHITECTURE
 from .cloud_init import CLOUD_INIT
 from .devices import DEVICES
-from .disks import DISKS
+from .disks import DISKS, boot_disks_of
 from .firmware import FIRMWARE, STATE_STORAGES
 from .hardware import HARDWARE, PLACE
 from .iso import ISO
@@ -112,7 +112,8 @@ def running_config_of(options, context):
     disk and the TPM are stored waits for no start: firmware, secure_boot and tpm say what waits.
     """
     omitted = {_ALSO_NATIVE.get(key) for key in context.native_keys or ()} | {"unused_disks", *STATE_STORAGES}
-    return {name: value for name, value in config_of(options, context).items() if name not in omitted}
+    found = {name: value for name, value in config_of(options, context).items() if name not in omitted}
+    return {**found, "boot_disks": boot_disks_of(options)}
 
 
 def config_update(changes, current, storage, vmid=""):
