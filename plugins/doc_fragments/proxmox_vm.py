@@ -653,6 +653,13 @@ options:
         profile of the user.
     type: dict
     suboptions:
+      state:
+        description:
+          - V(present) - the VM has a cloud-init drive.
+          - V(absent) - the drive is removed. The values of the other suboptions remain stored.
+          - If omitted, a missing drive is added when such a value changes.
+        type: str
+        choices: [present, absent]
       user:
         description:
           - Name of the default user, V(root) included. If omitted, the default user of the image.

@@ -827,6 +827,14 @@ options:
       - Not supported on V(vagrant).
     type: dict
     suboptions:
+      state:
+        description:
+          - V(present) - the VM has a cloud-init drive.
+          - V(absent) - the drive is removed. The values of the other suboptions remain stored.
+          - If omitted, a missing drive is added when such a value changes.
+          - Supported only on V(proxmox).
+        type: str
+        choices: [present, absent]
       user:
         description:
           - Name of the default user, V(root) included. If omitted, the default user of the image.

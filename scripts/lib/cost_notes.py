@@ -40,6 +40,7 @@ NOTES = {
     " the setting `hotplug` allows.",
     "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
     "proxmox cost_of_disk": _HOTPLUG,
+    "proxmox _cost_of_state": "The cloud-init drive: at the next start, on SCSI as a disk.",
     "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that the running VM"
     " does not have yet.",
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10 or later and Windows Server 2016 or later, if"

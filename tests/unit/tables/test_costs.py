@@ -188,7 +188,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
     nnnpn cloud_init.answer_file cloud_init.answer_files cloud_init.answer_drivers
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
-    nnnpn devices.type devices.id devices.mapping
+    nnnpn devices.type devices.id devices.mapping cloud_init.state
     ppppp disks.serial
     xxxxx disks.format disks.source
     ddddd architecture

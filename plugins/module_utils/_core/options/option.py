@@ -198,6 +198,7 @@ APPLIANCE = {
 }
 CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED}
 CLOUD_INIT = {
+    "state": Option(choices=("present", "absent")),
     "user": Option(),
     "password": Option(secret=True),
     "ssh_authorized_keys": Texts(secret=False, normalize=public_keys),
@@ -234,6 +235,9 @@ NO_AGENT = {
     "wait_for.condition=cloud_init": "Only libvirt and Proxmox VE reach an agent in the guest. Use wait_for: ssh, then"
     " run cloud-init status --wait in the guest, as the playbook polyvirt.core.provision does."
 }
+
+#: What platforms lack where a seed is an ISO image that is created with the VM.
+SEED_OF_NEW = {"cloud_init.state": "A seed is created with the VM and deleted with it. Omit cloud_init for a new VM."}
 
 #: The time of the controller, in seconds since 1970; the action plugin sets it.
 CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}

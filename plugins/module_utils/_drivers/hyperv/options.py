@@ -30,6 +30,7 @@ HYPERV = Platform(
     canonical_id=bare_uuid,
     lacks={
         **options.NO_AGENT,
+        **options.SEED_OF_NEW,
         "architecture": "Omit it: VMs of Hyper-V have the architecture of their host.",
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",

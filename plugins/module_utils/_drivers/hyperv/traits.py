@@ -52,6 +52,7 @@ def hyperv_traits(observer):
             "image": Field(),
             "appliance": Field(),
             "cloud_init": Field(),
+            "cloud_init.state": Field(choices=()),
             "clone": Field(
                 cost=_cost_of_cloning,
                 instead="Stop it first; of a suspended VM, clone.snapshot can be cloned.",

@@ -140,7 +140,9 @@ def _needs_seed(changes, options):
 
 
 def _is_read_from_seed(change):
-    return change.field in SEEDED or (change.path == "native.cicustom" and bool(change.new))
+    if change.field in SEEDED:
+        return change.beside.get("state") != "absent"
+    return change.path == "native.cicustom" and bool(change.new)
 
 
 def update_with_seed(changes, vm_options, storage, completes_mark=False):

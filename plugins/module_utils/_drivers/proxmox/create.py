@@ -38,7 +38,7 @@ from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, unwanted_seeds, with_seed
 from .settings.architecture import options_of_architecture
-from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
+from .settings.cloud_init import free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.hardware import AUTO
 from .settings.iso import iso_volume_for, printed_drive
@@ -230,7 +230,7 @@ def options_of_new(driver, storage, config, creation, node, media=()):
         **drives,
         **base,
         **update.to_set,
-        **_with_seed(driver, update, {**drives, **update.used_slots}, storage),
+        **_with_seed(driver, settings.get("cloud_init") or {}, update, {**drives, **update.used_slots}, storage),
     }
 
 
@@ -241,10 +241,10 @@ def _boot_order(creation):
     return {"boot": f"order={slot}"} if slot else {}
 
 
-def _with_seed(driver, update, used, storage):
-    """The password for cloud-init, and the drive of its seed if any of its options is set."""
+def _with_seed(driver, requested, update, used, storage):
+    """The password for cloud-init, and the drive of its seed if it is requested or any of its options is set."""
     password = password_option(driver)
-    if not password and not any(values.stem(key) in CLOUD_INIT_KEYS for key in update.to_set):
+    if not password and requested.get("state") != "present" and "cicustom" not in update.to_set:
         return {}
     return {**password, free_seed_slot(used): f"{storage}:cloudinit"}
 

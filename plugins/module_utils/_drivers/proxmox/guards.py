@@ -21,7 +21,7 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space, storage_for
 from .seed_iso import check_deletion, check_one_seed
 from .settings import native
-from .settings.cloud_init import is_for_guest
+from .settings.cloud_init import is_for_guest, removes_seed
 from .settings.devices import check_devices
 from .settings.disks import LIMITS, check_limits, check_new_disks, check_slot, space_of_new
 from .settings.firmware import STATE_STORAGES, check_keys
@@ -32,7 +32,7 @@ from .snapshots import check_snapshots, snapshots_of
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")
-_MEMORY, _REMOVING = ("memory", "native"), ("disks", "unused_disks", "cdroms", "tpm")
+_MEMORY, _REMOVING = ("memory", "native"), ("disks", "unused_disks", "cdroms", "tpm", "cloud_init")
 _POWER_OFF_VERBS = frozenset({"stop", "kill"})
 
 
@@ -144,7 +144,7 @@ def _new_disks(changes):
 
 def _check_nothing_removed(driver, label, before, changes):
     kinds = ("disks.remove", "unused_disks", "cdroms.remove")
-    removed = [one.path for one in changes if one.kind in kinds or (one.kind, one.new) == _NO_TPM]
+    removed = [one.path for one in changes if one.kind in kinds or (one.kind, one.new) == _NO_TPM or removes_seed(one)]
     if before.is_protected and removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
         raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 

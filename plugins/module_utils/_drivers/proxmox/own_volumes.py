@@ -122,8 +122,8 @@ def _after(update, named):
     """The slots and detached volumes after an update."""
     gone = {*update.to_remove, *update.to_purge}
     kept = {key: volume for key, volume in named.items() if key not in gone}
-    detached = {volume for key, volume in named.items() if key in update.to_remove and key not in STATE_VOLUMES}
-    known = _recorded(kept, update.current)
+    known, disks = _recorded(kept, update.current), disks_of(update.current)
+    detached = {volume for key, volume in named.items() if key in update.to_remove and key in disks}
     attached = {key: values.parse(key, text).get("file") for key, text in update.to_set.items() if values.bus_of(key)}
     slots = {*known["slots"], *slots_created(update.to_set)}
     slots |= {key for key, volume in attached.items() if volume in known["detached"]}

@@ -18,7 +18,7 @@ from ..._core.errors import Refused
 from ..._core.record.mark import inputs_of_cloud_init
 from ..._tools import proxmox_values as values
 from . import mark
-from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, is_for_guest, own_seed_slots, seed_slot
+from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, is_for_guest, own_seed_slots, removes_seed, seed_slot
 from .settings.networks import nics_of
 
 #: Seconds that a node needs at most to store a seed ISO, which is small.
@@ -154,11 +154,11 @@ def check_deletion(driver, label, vm_options):
 
 def check_one_seed(driver, label, before, changes):
     """Raise Refused if changes would give a VM with a seed ISO a second seed."""
-    change = next(filter(is_for_guest, changes), None)
+    change = next((one for one in changes if is_for_guest(one) or removes_seed(one)), None)
     if change and own_seed_slots(before.vm_options.stored):
         raise Refused(
-            f"{label}: {change.path}: the VM was created with documents of cloud_init, and cloud-init uses only one"
-            " seed.",
+            f"{label}: {change.path}: the VM was created with documents of cloud_init, which are deleted with it, and"
+            " cloud-init uses only one seed.",
             "Set the same user_data, meta_data or network_config again, so that cloud_init is not compared, or create"
             " the VM again.",
         )

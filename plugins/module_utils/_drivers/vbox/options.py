@@ -24,6 +24,7 @@ VIRTUALBOX = Platform(
     canonical_id=bare_uuid,
     lacks={
         **options.NO_AGENT,
+        **options.SEED_OF_NEW,
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
         **dict.fromkeys(

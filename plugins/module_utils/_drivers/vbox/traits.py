@@ -166,6 +166,7 @@ def _fields(version, known):
             instead="Stop it first, or set clone.snapshot.",
         ),
         "cloud_init": Field(),
+        "cloud_init.state": Field(choices=()),
         "snapshot.take": Field(
             cost=_cost_of_taking,
             instead="Stop the VM first: a snapshot of a running VM includes its memory, and a crashed VM has none.",

@@ -17,6 +17,7 @@ LIBVIRT = Platform(
     per_driver=("native", "state", "delete_disks"),
     canonical_id=bare_uuid,
     lacks={
+        **options.SEED_OF_NEW,
         "os_type": "libvirt does not store it. Omit the option.",
         "disks.storage": "Use disks[].directory.",
         "networks.type=hostonly": "Use type: network with the name of an isolated network.",

@@ -224,6 +224,7 @@ def _other_fields(version, snapshots):
         "appliance": Field(),
         "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
         "cloud_init": Field(),
+        "cloud_init.state": Field(choices=()),
         "snapshot.content": Field(),
         "snapshot.take": Field(
             cost=snapshots.cost_of_taking,

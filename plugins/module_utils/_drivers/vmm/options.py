@@ -27,6 +27,7 @@ VMM = Platform(
     lacks={
         "appliance": "The firmware and devices of vmd are not those of appliances. Use image with a disk of it.",
         **options.NO_AGENT,
+        **options.SEED_OF_NEW,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "cdroms": "A VM of vmd has one optical drive. Use iso.",
         "architecture": "Omit it: vmd runs only on amd64, and its guests have that architecture.",

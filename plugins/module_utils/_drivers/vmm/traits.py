@@ -29,6 +29,7 @@ _CREATION = {
         instead="Stop it first: its disks change while it runs.",
     ),
     "cloud_init": Field(),
+    "cloud_init.state": Field(choices=()),
     "instance_of": Field(),
 }
 _VERBS = frozenset({"create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "delete", "fetch"})

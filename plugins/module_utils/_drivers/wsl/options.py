@@ -18,11 +18,11 @@ _NO_MACHINE = "A distribution has no firmware and no devices."
 _END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
 _NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
 _ONE_DISK = "A distribution has one disk. Only its size can be set."
-_NO_SETUP = "A distribution is not installed by Windows Setup. Omit the option."
+_NO_SETUP = "A distribution has no drive for it, and is not installed by Windows Setup. Omit the option."
 _REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
 
-#: Fields of cloud_init about the network.
-ANSWERS = tuple(f"cloud_init.{name}" for name in ("answer_file", "answer_files", "answer_drivers"))
+#: Fields of cloud_init about a drive or medium, and about the network.
+OF_DRIVE = tuple(f"cloud_init.{name}" for name in ("state", "answer_file", "answer_files", "answer_drivers"))
 NO_NETWORK = tuple(f"cloud_init.{name}" for name in ("ip_config", "nameservers", "search_domains", "network_config"))
 
 WSL = Platform(
@@ -59,7 +59,7 @@ WSL = Platform(
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
         "image.slot": "A distribution has one disk. Omit it.",
-        **dict.fromkeys(ANSWERS, _NO_SETUP),
+        **dict.fromkeys(OF_DRIVE, _NO_SETUP),
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,

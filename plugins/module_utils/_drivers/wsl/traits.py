@@ -13,7 +13,7 @@ from ..._core.pattern import Pattern
 from ..._kit.settings import normalized, supported
 from ..._ports.windows import ConnectionLost
 from ..._tools.wsl import WslFailed
-from .options import ANSWERS, NO_NETWORK, WSL
+from .options import NO_NETWORK, OF_DRIVE, WSL
 from .settings.storage import FOLDER
 from .settings.table import SETTINGS
 
@@ -47,7 +47,7 @@ def wsl_traits(observer):
             "image.linked": Field(choices=(False,), instead=WSL.lacks["image.linked=true"]),
             "clone": Field(cost=LIVE),
             "cloud_init": Field(),
-            **{kind: Field(choices=(), instead=WSL.lacks[kind]) for kind in (*NO_NETWORK, *ANSWERS)},
+            **{kind: Field(choices=(), instead=WSL.lacks[kind]) for kind in (*NO_NETWORK, *OF_DRIVE)},
             "clone.linked": Field(choices=(False,), instead=WSL.lacks["clone.linked=true"]),
             "clone.snapshot": Field(choices=(), instead=WSL.lacks["clone.snapshot"]),
         },

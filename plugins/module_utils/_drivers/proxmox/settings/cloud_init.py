@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import re
+from operator import eq
 
 from ...._core.errors import ApiError
+from ...._core.frozen import replace
 from ...._core.model import LIVE
 from ...._core.options.ip_config import normalized
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .architecture import drive_slots
-from .disks import drives_of, free_slot
+from .disks import cost_of_disk, drives_of, free_slot
 
 #: Documents for cloud-init, which Proxmox VE itself can only take from a file on the node.
 DOCUMENTS = ("user_data", "meta_data", "network_config", "answer_file", "answer_files", "answer_drivers")
@@ -29,10 +31,19 @@ CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "sea
 
 def _normalized(vm, requested, known):
     """The requested values as the server will report them. Raises Refused for invalid ones."""
-    return {
+    result = {
         option: _NORMALIZERS[option](f"{vm.name}: cloud_init: {option}", value) if option in _NORMALIZERS else value
         for option, value in requested.items()
     }
+    # Values that change are written to the drive, which is added if it is missing.
+    found = vm.config.get("cloud_init") or {}
+    adds_drive = not has_documents(requested) and any(_differs(found.get(one), one, result[one]) for one in result)
+    return {"state": "present", **result} if adds_drive else result
+
+
+def _differs(found, option, value):
+    is_same = _is_same_ip_config if option == "ip_config" else eq
+    return option not in ("state", "password") and bool(found or value) and not is_same(found, value)
 
 
 def _split_entries(option, entries):
@@ -64,7 +75,10 @@ def _is_compared(change):
 
 
 def _read(options):
+    seeds = [seed_slot(options), *own_seed_slots(options)]
     return {
+        # Not if it is missing: a VM that is created again gets a drive for its values.
+        **({"state": "present"} if any(seeds) else {}),
         "user": options.get("ciuser", ""),
         "ssh_authorized_keys": values.keys_of(options.get("sshkeys")),
         "ip_config": tuple(options.get(key, "") for key in _ip_keys(options)),
@@ -94,9 +108,20 @@ def _is_same_ip_config(found, requested):
     return len(found or ()) == len(requested) and all(values.same("ipconfig0", one, two) for one, two in pairs)
 
 
+def removes_seed(change):
+    """Whether a change removes the cloud-init drive, whose volume the server deletes then."""
+    return (change.path, change.new) == ("cloud_init.state", "absent")
+
+
+def _cost_of_state(vm, change):
+    """That of an optical drive in the same slot."""
+    return cost_of_disk(vm, replace(change, key=next(iter(sorted(vm.reserved)), _SEED_SLOTS[0])))
+
+
 def is_for_guest(change):
     """Whether a change must be written to the cloud-init drive."""
-    return change.field in SEEDED or (change.field == "native" and values.stem(change.key) in CLOUD_INIT_KEYS)
+    is_in_native = change.field == "native" and values.stem(change.key) in CLOUD_INIT_KEYS
+    return is_in_native or (change.field in SEEDED and not removes_seed(change))
 
 
 def regenerate_seed(driver, vm_options):
@@ -136,6 +161,13 @@ def _row(option, text):
 
 CLOUD_INIT = {
     "cloud_init": Setting(read=_read, normalize=_normalized),
+    "cloud_init.state": Setting(
+        cost=_cost_of_state,
+        readable=_is_compared,
+        same=lambda found, requested: (found or "absent") == requested,
+        # A missing drive is added with what is written to it (configure.py, create.py).
+        write=lambda update, change: removes_seed(change) and update.set(seed_slot(update.current), None),
+    ),
     "cloud_init.user": _row("ciuser", str),
     "cloud_init.password": Setting(readable=False, native=("cipassword",)),
     "cloud_init.ssh_authorized_keys": _row("sshkeys", values.keys_text),

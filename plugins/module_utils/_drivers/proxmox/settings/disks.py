@@ -192,7 +192,7 @@ def check_limits(label, slots, options):
 def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         if disk is None and slot in (*vm.reserved, *(vm.config.get("cdroms") or ())):
-            way = f"cdroms: [{{slot: {slot}, state: absent}}]; a cloud-init drive by qm set {vm.id} --delete {slot}"
+            way = "cloud_init: {state: absent}" if slot in vm.reserved else f"cdroms: [{{slot: {slot}, state: absent}}]"
             raise Refused(f"{vm.name}: disks.{slot}: it is not a disk, but an optical drive.", f"Remove it by {way}.")
         _check_disk(vm, slot, disk or {})
         _check_storage(vm, slot, disk, known.storage)

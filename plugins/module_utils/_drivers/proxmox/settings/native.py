@@ -182,7 +182,7 @@ def _check_value(vm, key, value):
     if not is_disk_or_nic(key):
         return
     if value in (None, ""):
-        option = "networks" if values.stem(key) == "net" else "disks"
+        option = "networks" if values.stem(key) == "net" else "disks, cdroms or cloud_init"
         raise Refused(f"{vm.name}: native: '{key}' cannot be removed there.", f"Use the option {option}.")
     taken = _SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]
     for name in values.requested_parts(key, value):

@@ -82,7 +82,7 @@ ROWS = {
     ),
     "`cloud_init`": (_CLOUD_INIT, [{"name": "seeded", "cloud_init": {"user": "me"}}]),
     "`cloud_init` of a running VM": ("VM.Config.Cloudinit", [{"name": "running", "cloud_init": {"user": "me"}}]),
-    "`cloud_init` of a VM without a cloud-init drive": (
+    "`cloud_init` of a VM without a cloud-init drive, and `cloud_init.state: absent`": (
         "VM.Config.Cloudinit VM.Config.CDROM",
         [{**ON_WEB2, "cloud_init": {"user": "me"}}],
     ),
@@ -202,7 +202,7 @@ def test_documents_of_cloud_init_need_the_privileges_in_the_guide():
 
 def test_password_of_a_clone_without_a_drive_needs_the_privileges_of_the_drive():
     task = {"name": "new", "clone": {"source": "web2"}, "cloud_init": {"password": "secret"}}
-    needed = ROWS["`cloud_init` of a VM without a cloud-init drive"][0].split()
+    needed = ROWS["`cloud_init` of a VM without a cloud-init drive, and `cloud_init.state: absent`"][0].split()
     _assert_done(task, {*READING.split(), *ROWS["cloning, linked or not"][0].split(), *needed})
     for privilege in needed:
         _assert_rejected(task, [privilege])

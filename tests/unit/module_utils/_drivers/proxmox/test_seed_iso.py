@@ -75,6 +75,7 @@ def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
     assert seed_drive(options) is None
     options = applied(world, name="other", clone={"source": "new", "linked": False}, cloud_init={"user": "me"})
     assert seed_drive(options) is None and options["ciuser"] == "me"
+    assert any("cloudinit" in text for text in options.values())
     assert not do(world, name="copy", state="absent").failed
     assert len(seeds_of(world)) == 1
 
@@ -82,6 +83,7 @@ def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
 def test_a_vm_never_gets_two_seeds(world):
     applied(world, **NEW, cloud_init=DOCUMENTS)
     rejected(world, "new: cloud_init.user", "only one seed", name="new", cloud_init={"user": "me"})
+    rejected(world, "new: cloud_init.state", "deleted with it", name="new", cloud_init={"state": "absent"})
     unchanged(world, name="web2", cloud_init=DOCUMENTS)
 
 

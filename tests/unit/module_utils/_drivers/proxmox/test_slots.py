@@ -81,7 +81,7 @@ def test_drive_that_is_no_disk_is_not_absent(world):
     """A slot without any drive is as requested."""
     assert do(world, name="web2", cloud_init={"user": "me"}, iso="local:iso/debian.iso").changed
     absent = {"name": "web2", "disks": [{"slot": "ide0", "state": "absent"}]}
-    rejected(world, "it is not a disk", "qm set 101 --delete ide0", **absent)
+    rejected(world, "it is not a disk", "cloud_init: {state: absent}", **absent)
     (slot,) = (one["slot"] for one in do(world, name="web2", check=True).vms[0]["cdroms"])
     absent["disks"][0]["slot"] = slot
     rejected(world, "it is not a disk", f"cdroms: [{{slot: {slot}", **absent)
