@@ -526,8 +526,10 @@ options:
     description:
       - Appliance (OVA or OVF) to create the VM from, such as an export of VMware or VirtualBox. Used only when
         the VM is created.
+      - Or a backup of libvirt (M(polyvirt.core.virsh_backup)), of which the definition is read as a descriptor
+        is.
       - Its descriptor has the defaults for CPUs, memory, firmware, disks and NICs; options of the task replace
-        them. MAC addresses are never taken from it. The result lists what is not carried over (C(not_carried)).
+        them. The UUID is always a new one. The result lists what is not carried over (C(not_carried)).
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
@@ -537,6 +539,7 @@ options:
         description:
           - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
             (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
+          - Or the directory of one backup of libvirt (V(/srv/backups/UUID/ID)), or the V(manifest.json) in it.
           - Or the address of an archive (V(https://...)), which is downloaded there before the VM is created. This
             needs O(appliance.checksum), and a server that supports ranges.
         type: str
@@ -544,7 +547,8 @@ options:
       checksum:
         description:
           - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). Required for an address. For a
-            path, the checksums of a manifest in the appliance are compared, too.
+            path, the checksums of a manifest in the appliance are compared, too. Of a backup, it is that of
+            V(manifest.json), which has the checksums of all files.
         type: str
       system:
         description:
@@ -556,13 +560,21 @@ options:
         type: str
       boot_disk:
         description:
-          - File name or ID of the disk that the VM starts from. The default is the one that the descriptor starts
-            from, or the first one at the first controller.
+          - File name, ID or slot of the disk that the VM starts from. The default is the one that the descriptor
+            starts from, or the first one at the first controller.
         type: str
       accept_eula:
         description:
           - V(true) accepts the license agreement of the appliance. Without it, a task for an appliance that has one
             fails with its text.
+        type: bool
+        default: false
+      keep_macs:
+        description:
+          - V(true) gives the NICs the MAC addresses that the appliance has for them. The default is new ones.
+          - The task fails if it also sets O(networks), or if another VM that it can see on the host has one of
+            these addresses, whatever its network. On Proxmox VE, these are the VMs of the cluster that the account
+            may see.
         type: bool
         default: false
       allow_shared_directory:

@@ -176,7 +176,7 @@ LAYERS = {
             forbidden=frozenset(IMPURE),
             forbidden_calls=frozenset(IMPURE_CALLS),
         )
-        for name in ("envelope", "descriptor", "defaults")
+        for name in ("envelope", "descriptor", "definition", "defaults")
     },
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),

@@ -44,7 +44,7 @@ class BackupFolder:
             for backup_id in self._folders(birth):
                 one = self._read(birth, backup_id, births is None or birth in births, name)
                 if one is not None:
-                    found.append((self._judged(one, reads_content, is_written), one if isinstance(one, dict) else None))
+                    found.append((self.judged(one, reads_content, is_written), one if isinstance(one, dict) else None))
         return found
 
     def read_whole(self, backup, manifest):
@@ -75,7 +75,8 @@ class BackupFolder:
             raise Damaged(str(error).rstrip(".")) from error
         return manifests.parsed(text, backup_id, birth)
 
-    def _judged(self, manifest, reads_content, is_written):
+    def judged(self, manifest, reads_content=False, is_written=lambda manifest: False):
+        """Return the Backup of a manifest, with what is wrong with it."""
         if isinstance(manifest, Backup):
             return manifest
         if manifest["unfinished"]:
@@ -115,6 +116,8 @@ class BackupFolder:
             named = foreign_image.named_by(path, "qcow2")
             if named or disk_header.known_format(path) != "qcow2":
                 return f"the file {one['name']} {f'names another file ({named})' if named else 'is not a qcow2 image'}"
+            if disk_header.capacity(path) != one["virtual_size"]:
+                return f"the disk in the file {one['name']} has another size"
         return ""
 
     def _problem_of_content(self, manifest):

@@ -10,6 +10,7 @@ qcow2, VMDK, VHD and VHDX.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from shlex import quote
@@ -181,13 +182,18 @@ def _entry(path, table, guid, head, count, place):
     return None
 
 
-def check_directory(about, directory, options):
-    """Reject a directory in which others can write, unless the task has ``allow_shared_directory``."""
+def check_directory(about, directory, options, copied=None):
+    """Reject a directory in which others can write, unless the task has ``allow_shared_directory``.
+
+    ``copied`` is a directory with a copy: if it has another owner, everything in it has.
+    """
     shared = None if options.get("allow_shared_directory") else folders.shared_folder(directory)
     if shared:
+        is_copy = copied and f"{shared}/".startswith(f"{os.path.realpath(copied)}/")
+        what, how = quote(copied if is_copy else shared), "-R " if is_copy else ""
         raise Refused(
             f"{about}: other users can write to {shared}, so they could exchange files while the task uses them.",
-            f"Run: chown root {quote(shared)}; chmod go-w {quote(shared)}. For a mount without owners, such as CIFS,"
+            f"Run: chown {how}root {what}; chmod {how}go-w {what}. For a mount without owners, such as CIFS,"
             " set its options uid=0 and dir_mode=0755. If you trust everybody who can write there, set"
             " allow_shared_directory: true.",
         )

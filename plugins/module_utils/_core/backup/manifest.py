@@ -141,6 +141,14 @@ def file_of(manifest, role):
     return next((one for one in manifest["files"] if one.get("role") == role), None)
 
 
+def definition_problem(manifest, uuid, slots):
+    """Return why a definition of a VM with this UUID and these disks is not that of a backup; empty if it is."""
+    if uuid != manifest["birth"]:
+        return f"its UUID is {uuid}, and the backup is of VM {manifest['birth']}"
+    is_same = set(slots) == set(disks_of(manifest)) | set(manifest["excluded"])
+    return "" if is_same else "its disks are not those of the backup"
+
+
 def size_problem(manifest, sizes):
     """Return what differs between the manifest and {name: size} of the existing files; an empty string if nothing."""
     for one in manifest["files"]:

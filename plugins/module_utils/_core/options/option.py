@@ -191,8 +191,7 @@ APPLIANCE = {
     "source": Filled(required=True, has_password=True, normalize=file_or_address),
     "checksum": Filled(normalize=checksum),
     **dict.fromkeys(("system", "configuration", "boot_disk"), Filled()),
-    "accept_eula": Option("bool", default=False),
-    "allow_shared_directory": Option("bool", default=False),
+    **dict.fromkeys(("accept_eula", "keep_macs", "allow_shared_directory"), Option("bool", default=False)),
     "networks": Entries(options={"name": Filled(required=True), **CONNECTED}, key="name"),
     "properties": Option("dict", secret=True),
 }

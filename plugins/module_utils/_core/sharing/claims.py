@@ -46,9 +46,9 @@ class Claim(Frozen):
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied; ``is_inherited``: the
     source has the file below its own disks, whichever VM writes to it while that is off. ``is_new``: a file that
-    does not exist yet. ``is_reserved``: a port that no other VM can have, on or off. ``remedy`` replaces the remedy for
-    a plan that is rejected because of a held claim. ``part_of``: the file with which a deletion destroys this one: the
-    platform has put it on top of that file, such as for a snapshot.
+    does not exist yet. ``is_reserved``: a port that no other VM can have, on or off, or a MAC that none can have on any
+    network. ``remedy`` replaces the remedy for a plan that is rejected because of a held claim. ``part_of``: the file
+    with which a deletion destroys this one: the platform has put it on top of that file, such as for a snapshot.
     """
 
     kind: str
@@ -367,6 +367,8 @@ def _of_create(moment, after):
     appliance, image = contents_of(creation, ""), creation.get("image") or {}
     if image.get("linked") and image.get("source"):
         return [], [*after, *moment.driver.file(image["source"], BASE, "image", "source")]
+    if (creation.get("appliance") or {}).get("keep_macs"):
+        after = [replace(claim, is_reserved=True) if claim.kind == MAC else claim for claim in after]
     option = "image" if image else "appliance"
     paths = dict.fromkeys(one["source"] for one in appliance.values() if one.get("source"))
     return [claim for path in paths for claim in moment.driver.file(path, COPY, option, "source")], after

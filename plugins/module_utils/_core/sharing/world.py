@@ -122,7 +122,7 @@ def excludes(new, held, other):
         # Several VMs may have a device, as long as only one of them runs.
         return _both_on(new, other)
     # The same MAC or address does not matter on another network.
-    same_place = claim.kind == NAME or (claim.where is not None and claim.where == held.where)
+    same_place = claim.kind == NAME or claim.is_reserved or (claim.where is not None and claim.where == held.where)
     return new.is_added and same_place
 
 
@@ -176,7 +176,7 @@ class Conflict(Frozen):
         if self.claim.mode == MERGE:
             return f"Delete what needs it first{', or keep the snapshot' if self.claim.option else ''}."
         if self.claim.kind != FILE:
-            return _REMEDIES[self.claim.kind]
+            return _KEPT_MAC if (self.claim.kind, self.claim.is_reserved) == (MAC, True) else _REMEDIES[self.claim.kind]
         if self.claim.is_new:
             return "Use another file, another name for the VM, or another directory."
         if self.claim.option == "image" and self.held.mode == WRITE:
@@ -223,6 +223,7 @@ _REMEDY_IN_ONE_VM = {
     ADDRESS: "Set a different address for each NIC.",
     PORT: "Set another host_port for one of them.",
 }
+_KEPT_MAC = "Delete that VM first, or omit appliance.keep_macs to have new MACs generated."
 _DELETE_FIRST = "Delete those VMs or snapshots first, or work with a full clone of this VM."
 _REMEDIES = {
     (WRITE, False): "Detach it from that VM first, or use a copy that no VM writes to.",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..._core.errors import ApiError, Refused
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
-from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
+from ..._core.sharing.claims import BASE, DELETE, FILE, MAC, WRITE, Claim, Held, HoldsClaims
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
 from .own_volumes import deleted_volumes
@@ -46,7 +46,8 @@ class ProxmoxClaims(HoldsClaims):
     def held(self, wanted):
         deleted = [claim.text for claim in wanted if claim.mode == DELETE and values.is_base(claim.text)]
         attached = [claim.text for claim in wanted if claim.kind == FILE and claim.mode == WRITE]
-        others = self._others() if any(map(self._has_no_owner, attached)) else []
+        is_kept = any(claim.kind == MAC and claim.is_reserved for claim in wanted)
+        others = self._others() if is_kept or any(map(self._has_no_owner, attached)) else []
         return [
             *others,
             *(one for vmid in sorted(set(map(values.owner_of, deleted))) for one in self._linked_clones(vmid, deleted)),
@@ -69,7 +70,7 @@ class ProxmoxClaims(HoldsClaims):
         return self._driver.name_of(values.owner_of(volume)) is None
 
     def _others(self):
-        """What all VMs hold. It is read only if a volume without an owner is attached, which is rare."""
+        """What all VMs hold. It is read only if a MAC is kept or a volume without an owner attached, which is rare."""
         listed = [one for one in self._driver.list_all() if not one.error]
         found = in_parallel(lambda one: (one, read_listed_options(self._driver.tool, one)), listed)
         return [self.observed(vm_of(one, options)) for one, options in found if options is not None]

@@ -46,9 +46,10 @@ def settings_after(driver, vm, asked, backup, manifest):
         definition = _definition_in(driver, manifest)
     except (PolyvirtError, ET.ParseError, UnicodeDecodeError) as error:
         return replace(backup, damaged=f"its definition is not valid: {error}".rstrip("."))
-    slots = {target_of(disk) for disk in definition.drives("disk", "lun")}
-    if slots != set(manifests.disks_of(manifest)) | set(manifest["excluded"]):
-        return replace(backup, damaged="its disks are not those of its definition")
+    slots = [target_of(disk) for disk in definition.drives("disk", "lun")]
+    problem = manifests.definition_problem(manifest, definition.uuid, slots)
+    if problem:
+        return replace(backup, damaged=f"its definition is not valid: {problem}")
     paths = _new_paths(driver, vm, manifest, definition)
     stored = next(iter(driver.definitions_of(vm)), None)
     _adapt(driver, definition, manifest, paths, asked.networks, stored)

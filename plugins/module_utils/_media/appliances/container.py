@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from ..._core.pattern import Pattern
 from ..._ports import files
 from .. import disk_header
+from .descriptor import read
 from .envelope import Damaged
 from .parts import BLOCK, GZIP, Packed, Part, Stream
 
@@ -42,8 +43,11 @@ _ALGORITHMS = {"1": "sha1", "256": "sha256", "384": "sha384", "512": "sha512"}
 class Container:
     """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names.
 
+    ``digest``: of a list of all digests, None if there is none for the whole appliance.
     ``remote`` reads an archive that is not downloaded yet (address.py).
     """
+
+    digest = None
 
     def __init__(self, path, remote=None):
         self.path = path
@@ -110,6 +114,10 @@ class Container:
         if is_cut or self.part(f"{file.href}.{len(found) + 1:09}"):
             raise Damaged(f"lacks a piece of {file.href}")
         return found
+
+    def system(self, asked):
+        """Return the System of the VM; ``asked``: the suboptions of the task. Raises Damaged."""
+        return read(self.text(), asked)
 
     def text(self):
         """Return the descriptor as bytes."""

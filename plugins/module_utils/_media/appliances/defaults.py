@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Optional
 
-from ..._core.errors import Refused
+from ..._core.errors import InvalidInput, Refused
 from ..._core.frozen import Frozen, field
+from ..._core.units import mac_address
 
 #: The way in which properties reach every hypervisor: an ISO image in a drive.
 _BY_ISO = "iso"
@@ -56,7 +57,7 @@ def placed_disks(system, first, firmware, words, option):
     return found
 
 
-def placed_nics(system, networks, words, option):
+def placed_nics(system, networks, words, option, keeps_macs=False):
     """Return {place: NIC}; ``networks`` are {network of the appliance: NIC} of the task."""
     names = list(dict.fromkeys(nic.network for nic in system.nics))
     unmapped = [name for name in names if name not in networks]
@@ -70,9 +71,19 @@ def placed_nics(system, networks, words, option):
     if unknown is not None:
         known = ", ".join(names) or "none"
         raise Refused(f"{option}.networks: the appliance has no network '{unknown}'.", f"Its networks: {known}.")
+    macs = [{"mac": _mac(nic, option)} if keeps_macs else {} for nic in system.nics]
     return {
-        str(place): {**_model(nic, words), **(networks[nic.network] or {})} for place, nic in enumerate(system.nics)
+        str(place): {**_model(nic, words), **(networks[nic.network] or {}), **macs[place]}
+        for place, nic in enumerate(system.nics)
     }
+
+
+def _mac(nic, option):
+    try:
+        return mac_address(nic.mac, option)
+    except InvalidInput:
+        found = f"'{nic.mac[:40]}' for a NIC at the network '{nic.network}', which is not a valid one"
+        raise Refused(f"{option}.keep_macs: the appliance has the MAC address {found}.", "Omit it.") from None
 
 
 def _model(nic, words):

@@ -23,16 +23,18 @@ _READ = frozenset({_CPU, _MEMORY, _NIC, *_DISKS, "24"})
 #: What has no counterpart: {type: how a result names it}, and {part of its name: the same}.
 _UNUSED = {"14": "floppy drive", "21": "serial port", "22": "parallel port", "23": "USB controller", "35": "sound card"}
 _UNUSED.update(dict.fromkeys(("15", "16"), "optical drive"))
-_NVRAM, _TPM = "variables of the firmware (NVRAM)", "content of the TPM (tpm: true adds an empty one)"
-_UNUSED_NAMES = {"tpm": _TPM, "nvram": _NVRAM, "sound": "sound card"}
-_OF_VIRTUALBOX = {"Forwarding": "port forwards", "SharedFolder": "shared folders", "TrustedPlatformModule": _TPM}
+NVRAM, TPM = "variables of the firmware (NVRAM)", "content of the TPM (tpm: true adds an empty one)"
+SECURE_BOOT = "secure boot (secure_boot: true turns it on)"
+NEW_MACS = "MAC addresses (each NIC gets a new one; appliance.keep_macs: true keeps them)"
+_UNUSED_NAMES = {"tpm": TPM, "nvram": NVRAM, "sound": "sound card"}
+_OF_VIRTUALBOX = {"Forwarding": "port forwards", "SharedFolder": "shared folders", "TrustedPlatformModule": TPM}
 #: Settings of VMware and XenServer, in lower case.
 _SECURE_BOOT = ("bootoptions.efisecurebootenabled", "uefi.secureboot.enabled", "secureboot")
 #: oVirt: the types of firmware that are UEFI, the last with secure boot, and its numbers of models of NICs.
 _OVIRT_UEFI, _OVIRT_NICS = ("2", "3"), {"1": "rtl8139", "2": "e1000", "3": "virtio", "6": "e1000e"}
 #: The numbers of Windows: CIM, and what VMware and Proxmox VE use for later versions.
 _WINDOWS = frozenset(map(str, (*range(15, 20), 58, 63, 67, *range(69, 78), 103, 105, *range(111, 124))))
-_MOST_CPUS, _MOST_DEVICES = 1024, 256
+MOST_CPUS, _MOST_DEVICES = 1024, 256
 
 
 class File(Frozen):
@@ -57,10 +59,11 @@ class Disk(Frozen):
 
 
 class Nic(Frozen):
-    """``models`` are in the order of preference; ``network`` is what the descriptor calls it."""
+    """``models`` are in the order of preference; ``network`` is what the descriptor calls it. ``mac`` is unchecked."""
 
     network: str
     models: Sequence = ()
+    mac: str = ""
 
 
 class Property(Frozen):
@@ -147,6 +150,7 @@ class _Reader:
 
     def __init__(self, root, element, asked):
         self.root, self.element, self.given, self.lost = root, element, asked.get("properties") or {}, []
+        self.keeps_macs = asked.get("keep_macs")
         self.files = _unique(_within(root, "References", "File"), "id")
         self.listed = _unique(_within(root, "DiskSection", "Disk"), "diskId")
         self.chosen = _configuration(root, asked.get("configuration"))
@@ -212,7 +216,7 @@ class _Reader:
 
     def _cpus(self):
         counts = [number(one.get("VirtualQuantity"), "the CPUs") for one in self._of_type(_CPU)]
-        if counts and not 1 <= sum(counts) <= _MOST_CPUS:
+        if counts and not 1 <= sum(counts) <= MOST_CPUS:
             raise Damaged(f"has {sum(counts)} CPUs, which is out of range")
         cores = [one.get("CoresPerSocket") or "1" for one in self._of_type(_CPU)]
         self.lost += [f"{one} cores in each CPU socket" for one in cores if one != "1"]
@@ -229,7 +233,7 @@ class _Reader:
     def _firmware(self):
         stated, bios_type = self.settings.get("firmware"), text_of(self.element, "BiosType")
         if bios_type == _OVIRT_UEFI[-1] or {self.settings.get(key) for key in _SECURE_BOOT} & {"true", "1"}:
-            self.lost.append("secure boot (secure_boot: true turns it on)")
+            self.lost.append(SECURE_BOOT)
         self.lost += ["nested virtualization"] if self.settings.get("nestedhvenabled") == "true" else []
         if stated or bios_type:
             return "uefi" if stated in ("efi", "uefi") or bios_type in _OVIRT_UEFI else "bios"
@@ -297,16 +301,17 @@ class _Reader:
         items = self._of_type(_NIC)
         if all(one.get("AddressOnParent") for one in items):
             items = sorted(items, key=_address)
-        adapters = below(self.machine, "Adapter")
-        types = [attribute(one, "type") or "" for one in adapters if is_true(one, "enabled")]
-        macs = [one.get("Address") or one.get("MACAddress") for one in items]
-        if any((*macs, *(attribute(one, "MACAddress") for one in adapters))):
-            self.lost.append("MAC addresses (each NIC gets a new one)")
+        adapters = [one for one in below(self.machine, "Adapter") if is_true(one, "enabled")]
+        adapters = adapters if len(adapters) == len(items) else [None] * len(items)
+        macs = [one.get("Address") or one.get("MACAddress") or "" for one in items]
+        macs = [mac or attribute(one, "MACAddress") or "" for mac, one in zip(macs, adapters)]
+        if any(macs) and not self.keeps_macs:
+            self.lost.append(NEW_MACS)
         if {one.get("AutomaticAllocation", "").lower() for one in items} & {"false", "0"}:
             self.lost.append("state of NICs that are not connected (all are)")
-        known = types if len(types) == len(items) else [""] * len(items)
-        models = [_words(one.get("ResourceSubType") or own, _OVIRT_NICS) for one, own in zip(items, known)]
-        return tuple(Nic(one.get("Connection", ""), own) for one, own in zip(items, models))
+        types = [attribute(one, "type") for one in adapters]
+        models = [_words(one.get("ResourceSubType") or own, _OVIRT_NICS) for one, own in zip(items, types)]
+        return tuple(Nic(one.get("Connection", ""), *own) for one, *own in zip(items, models, macs))
 
     # Text -------------------------------------------------------------------------------------------------------------
 
@@ -343,12 +348,12 @@ class _Reader:
         """Yield what has no counterpart, and the disks and files that no VM of the appliance has."""
         yield from filter(None, map(self._unused_device, self.items.values()))
         yield from (what for name, what in _OF_VIRTUALBOX.items() if below(self.machine, name))
-        yield from [_NVRAM] if self.settings.get("nvram") else ()
+        yield from [NVRAM] if self.settings.get("nvram") else ()
         used = {(one.text or "").strip().rpartition("/")[2] for one in below(self.root, "HostResource")}
         yield from (f"disk {self._content(f'/disk/{one}')} of no device" for one in self.listed if one not in used)
         used |= {attribute(one, "fileRef") for one in self.root.iter()}
         others = [attribute(one, "href") or "" for key, one in self.files.items() if key not in used]
-        yield from (_NVRAM if "nvram" in href.lower() else f"file {href}" for href in others)
+        yield from (NVRAM if "nvram" in href.lower() else f"file {href}" for href in others)
 
     def _unused_device(self, item):
         """Return how a result names a device that the VM does not get; empty if it gets the device."""

@@ -39,7 +39,16 @@ class Damaged(Refused):
 
 
 def parse(content):
-    """Return the root element of a descriptor; raises Damaged."""
+    """Return the root element of an OVF descriptor; raises Damaged."""
+    root = document(content)
+    if local(root.tag) != "Envelope":
+        raise Damaged("is not an OVF descriptor")
+    _check_required(root)
+    return root
+
+
+def document(content):
+    """Return the root element of a text in XML; raises Damaged."""
     if not content.strip():
         raise Damaged("is empty")
     if len(content) > LARGEST_TEXT:
@@ -53,13 +62,9 @@ def parse(content):
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Damaged("has a document type, which is not read because it could name other files")
     try:
-        root = ElementTree.fromstring(text)  # Without a document type there are no entities.
+        return ElementTree.fromstring(text)  # Without a document type there are no entities.
     except (ElementTree.ParseError, ValueError) as error:
         raise Damaged(f"is not XML: {error}") from error
-    if local(root.tag) != "Envelope":
-        raise Damaged("is not an OVF descriptor")
-    _check_required(root)
-    return root
 
 
 def _check_required(root):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from ..._core.backup.manifest import NAME as MANIFEST
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
 from ..._core.texts import without_secrets
@@ -20,7 +21,6 @@ from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
 from .container import Container, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
-from .descriptor import read
 from .disk import version_of
 from .envelope import Damaged
 from .parts import GZIP, Packed, Part
@@ -48,44 +48,63 @@ def _source(request, asked, images, option):
     path = asked["source"]
     if "://" in path:
         return located(asked, images, option, request.policy.timeout)
+    manifest = os.path.join(path, MANIFEST)
+    path = manifest if files.is_file(manifest) else path
     if files.is_folder(path):
-        raise Refused(f"{option}: {path} is a directory.", "Set the path of the .ova or .ovf file in it.")
+        raise Refused(
+            f"{option}: {path} is a directory.",
+            "Set the path of the .ova or .ovf file in it, or the directory of one backup of libvirt (UUID/ID).",
+        )
     if not files.is_file(path):
         raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
     if not files.is_readable(path):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
-    foreign_image.check_directory(f"{option}.source", os.path.dirname(os.path.abspath(path)), asked)
+    folder = os.path.dirname(os.path.abspath(path))
+    # A backup is copied with the directory of its VM.
+    copied = os.path.dirname(folder) if os.path.basename(path) == MANIFEST else None
+    foreign_image.check_directory(f"{option}.source", folder, asked, copied)
     algorithm, _colon, digits = (asked.get("checksum") or "").partition(":")
     if algorithm and digest_of(Part(path, 0, files.size(path)), algorithm) != digits.lower():
         raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")
     return Source(path)
 
 
+def _container(source):
+    if os.path.basename(source.path) != MANIFEST:
+        return Container(source.path, source.remote)
+    # Few appliances are backups.
+    from .backup import BackupContainer
+
+    return BackupContainer(source.path)
+
+
 class _Appliance:
     def __init__(self, request, asked, option, words, source):
         self.request, self.asked, self.option, self.words, self.source = request, asked, option, words, source
         self.warnings = []
-        self.container = Container(source.path, source.remote)
+        self.container = _container(source)
         if source.version and not self.container.is_archive:
             raise Damaged("is not an uncompressed archive (OVA), so it cannot be read at its address", DOWNLOAD)
-        self.system = read(self.container.text(), asked)
+        self.system = self.container.system(asked)
 
     def resolved(self):
         check_license(self.system, self.asked.get("accept_eula"), self.option)
         config, lost = settings_of(self.system, self.words, self.request.config)
         config = {**config, **self.request.config}
         slots, images = self._disks(config["firmware"])
-        mapped = self.asked.get("networks") or {}
+        mapped, keeps_macs = self.asked.get("networks") or {}, self.asked.get("keep_macs")
         if "networks" not in self.request.config:
-            config["networks"] = placed_nics(self.system, mapped, self.words, self.option)
-        elif mapped:
+            config["networks"] = placed_nics(self.system, mapped, self.words, self.option, keeps_macs)
+        elif mapped or keeps_macs:
             raise Refused(
-                f"{self.option}.networks: it cannot be set together with networks, which replaces all NICs of the"
-                " appliance.",
+                f"{self.option}.{'networks' if mapped else 'keep_macs'}: it cannot be set together with networks, which"
+                " replaces all NICs of the appliance.",
                 "Set only one of them.",
             )
         seed, more = self._seed()
         found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
+        if self.container.digest:
+            found["checksum"] = self.container.digest
         if self.source.fetch:
             found["fetch"] = self.source.fetch_of(self.source.remote.size)
         appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}

@@ -22,6 +22,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     used_files,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import entry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    MAC,
+    HoldsClaims,
+    claims_of_plan,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
@@ -48,6 +53,11 @@ READ = {
 def _read(**config):
     request = ask(**config)
     return replace(request, creation={**request.creation, "appliance": READ})
+
+
+class HoldsNothing(HoldsClaims):
+    def file_identity(self, path):
+        return path
 
 
 def test_its_files_are_read_before_the_plan_counts():
@@ -146,3 +156,13 @@ def test_approval_is_of_this_appliance():
 def test_result_lists_what_is_not_carried():
     planned = plan(absent(), _read(), virsh.TRAITS)
     assert entry(planned.after, "libvirt", planned)["not_carried"] == ["sound card"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_macs_that_it_keeps_are_those_of_no_other_vm(keeps):
+    """On any network: a NIC in a network of its own, such as NAT, has no place to be compared."""
+    request = _read(networks=[{"type": "user", "mac": "52:54:00:00:00:01"}])
+    appliance = {**READ, "keep_macs": keeps}
+    made = plan(absent(), replace(request, creation={"appliance": appliance}), virsh.TRAITS)
+    _during, after = claims_of_plan(made, (), HoldsNothing())
+    assert [(one.identity, one.is_reserved) for one in after if one.kind == MAC] == [("52:54:00:00:00:01", keeps)]
