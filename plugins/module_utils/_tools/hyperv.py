@@ -264,13 +264,13 @@ def _disk_calls(kept, show):
 
 
 def disks_chain():
-    """Calls that read the disks of all VMs and checkpoints, with all their parents.
+    """Calls that read the disks of all VMs and checkpoints, with all their parents, and the MAC addresses of VMs.
 
     ``read_disks`` reads the answers.
     """
     media = {"DVDDrives": properties("Path")}
     place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation", SHARED)
-    drives = {"HardDrives": place, **media}
+    drives = {"HardDrives": place, **media, "NetworkAdapters": properties("MacAddress")}
     owner = properties("Id", "Name", "State", "OperationalStatus", "Notes")
     return Chain(
         "disks",

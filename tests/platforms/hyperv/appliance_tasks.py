@@ -10,6 +10,7 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Switch
 from platforms.hyperv.tasks import done
 from suite import appliance_files as made
+from suite import backup_files
 
 M = 1024**2
 #: The bytes that fill the disks a and b.
@@ -23,6 +24,11 @@ def ova(folder, *more, file="x.ova", **about):
     # The second one is larger than its file.
     listed = [("d1", "f1", 16 * M), ("d2", "f2", 32 * M)]
     return made.ova(folder / file, made.envelope(body, [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")], listed), files)
+
+
+def backup(folder, *_devices, **about):
+    """The same as a backup of libvirt."""
+    return str(backup_files.with_two_disks(folder, A, B, **about))
 
 
 def host_with_switch():

@@ -8,14 +8,16 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from platforms.hyperv.appliance_tasks import A, B, M, bytes_in, host_with_switch, ova, task, vm_of
+from platforms.hyperv.appliance_tasks import A, B, M, backup, bytes_in, host_with_switch, ova, task, vm_of
 from platforms.hyperv.stored_images import images_of, steps_of
 from platforms.hyperv.tasks import done, run
 from platforms.windows.tasks import run_module
 from suite import appliance_files as made
+from suite.backup_files import MAC
 
 EFI = '<vmw:Config vmw:key="firmware" vmw:value="efi"/>'
 
@@ -54,6 +56,37 @@ def test_vm_with_uefi_has_its_disks_on_scsi_and_secure_boot_is_off(host, tmp_pat
     assert (found["firmware"], found["secure_boot"]) == ("uefi", False)
     assert bytes_in(host) == {"SCSI 0:0": B, "SCSI 0:1": A}
     assert not done(host, **asked)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("system", "slots"),
+    [("", ["IDE 0:0", "IDE 0:1"]), (" firmware='efi'>", ["SCSI 0:0", "SCSI 0:1"])],
+    ids=["bios", "uefi"],
+)
+def test_backup_of_libvirt_becomes_a_vm(host, tmp_path, system, slots):
+    asked = task(backup(tmp_path, system=system), appliance={"keep_macs": True})
+    check, result = run(host, check=True, **asked), done(host, **asked)
+    for key in ("diff", "plan"):
+        assert check[key] == result[key], key
+    assert check["vms"][0]["not_carried"] == result["vms"][0]["not_carried"] != []
+    assert result["warnings"] == []
+    found = vm_of(host)
+    assert (found["cpus"], found["memory_mib"], found["networks"][0]["mac"]) == (2, 128, MAC)
+    assert bytes_in(host) == dict(zip(slots, (B, A)))
+    assert not done(host, **asked)["changed"]
+    other = run(host, **{**asked, "name": ["other"]})
+    assert f"other: networks.0.mac: {MAC} is used by web" in other["msg"], other["msg"]
+    assert [vm.name for vm in host.vms] == ["web"]
+
+
+def test_tampered_backup_changes_nothing(host, tmp_path):
+    source = backup(tmp_path)
+    first, second = (Path(source) / f"{slot}.qcow2" for slot in ("sda", "sdb"))
+    first.write_bytes(second.read_bytes())
+    for check in (True, False):
+        result = run(host, check=check, **task(source))
+        assert "sda.qcow2 differs from its checksum in the manifest" in result["msg"]
+    assert (images_of(host), host.vms) == ([], [])
 
 
 def test_secure_boot_of_the_task_is_used(host, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from platforms.hyperv.appliance_tasks import A, B, bytes_in, host_with_switch, ova, task
+from platforms.hyperv.appliance_tasks import A, B, backup, bytes_in, host_with_switch, ova, task
 from platforms.hyperv.stored_images import images_of
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed, interruptions
@@ -40,8 +40,10 @@ def _calls(asked):
     return host.windows.faults.calls - first
 
 
+@pytest.mark.parametrize("written", [ova, backup])
 @pytest.mark.parametrize("then", ["completed", "deleted"])
-def test_killed_creation_is_completed_or_deleted(request, asked, then):
+def test_killed_creation_is_completed_or_deleted(request, world, tmp_path, written, then):
+    asked = task(written(tmp_path))
     calls = _calls(asked)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = host_with_switch()

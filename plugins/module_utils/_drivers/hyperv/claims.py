@@ -14,6 +14,7 @@ from ..._core.sharing.claims import (
     COPY,
     DELETE,
     FILE,
+    MAC,
     MERGE,
     OWN,
     READ,
@@ -33,6 +34,7 @@ from .hyperv_vm import merged_files
 from .mark import is_temporary, mark_of, own_mark
 from .observe import disk_files_in
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
+from .settings.networks import mac_of
 
 
 class HyperVClaims(HoldsClaims):
@@ -81,6 +83,9 @@ class HyperVClaims(HoldsClaims):
     def _of_vm(self, found, raw):
         claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive, raw["Name"])]
         claims += self._of_media(raw, "iso")
+        # Without their networks, which matter only for other MACs than those that a task keeps.
+        macs = enumerate(map(mac_of, raw.get("NetworkAdapters") or ()))
+        claims += [claim for at, mac in macs for claim in self.nic({"mac": mac}, f"networks.{at}")]
         for snapshot in found.snapshots.get(raw["Id"].lower(), ()):
             claims += self._of_media(snapshot, SNAPSHOTS)
             for drive in snapshot.get("HardDrives") or ():
@@ -161,7 +166,7 @@ class HyperVClaims(HoldsClaims):
     def _concerns_others(self, claim):
         """No other VM has a new file, and an image can be copied while no VM that is on has it."""
         if claim.kind != FILE or claim.is_new:
-            return claim.kind == OWN
+            return claim.kind == OWN or (claim.kind == MAC and claim.is_reserved)
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
 
 

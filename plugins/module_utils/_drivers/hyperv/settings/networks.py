@@ -32,8 +32,13 @@ def _network(nic, switches):
     source = name if switch is None else _unique_name(switch, switches)
     found = {"type": NAT} if switch_id == DEFAULT_SWITCH else {"type": SWITCH, "source": source}
     found |= {option: nic.get(name) == "On" for option, name in SWITCHES.items() if nic.get(name)} | _vlans_of(nic)
+    return {**found, "mac": mac_of(nic)} if mac_of(nic) else found
+
+
+def mac_of(nic):
+    """Return the MAC address of a raw NIC; None before the first start of its VM, unless it is a static one."""
     mac = nic.get("MacAddress") or NO_MAC
-    return {**found, "mac": ":".join(re.findall("..", mac)).lower()} if mac != NO_MAC else found
+    return None if mac == NO_MAC else ":".join(re.findall("..", mac)).lower()
 
 
 def _vlans_of(nic):

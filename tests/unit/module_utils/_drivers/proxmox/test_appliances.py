@@ -14,6 +14,7 @@ from simulators.proxmox import worlds
 from simulators.proxmox.api_storage import used_on
 from simulators.proxmox.storage import MIB
 from suite import appliance_files as made
+from suite import backup_files as stored
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.test_images import TO_CREATE, account_with
@@ -36,6 +37,13 @@ def _ova(folder, *more, model="VmxNet3", **about):
 @pytest.fixture(name="asked")
 def _asked(tmp_path):
     return {"name": "web3", "appliance": {"source": _ova(tmp_path), "accept_eula": False, "networks": NETWORKS}}
+
+
+@pytest.fixture(name="either", params=["archive", "backup"])
+def _either(request, tmp_path):
+    """A task with an appliance, and one with a backup of libvirt."""
+    source = _ova(tmp_path) if request.param == "archive" else str(stored.with_two_disks(tmp_path, 1, 2))
+    return {"name": "web3", "appliance": {"source": source, "accept_eula": False, "networks": NETWORKS}}
 
 
 def _uploads(world):
@@ -69,6 +77,30 @@ def test_appliance_becomes_a_vm_and_no_upload_remains(world, asked, own_images):
     unchanged(world, **asked)
     assert do(world, name="web3", state="absent").changed
     assert not [name for storage in world.storages.by_id.values() for _node, name in storage.volumes if "-102-" in name]
+
+
+@pytest.mark.parametrize("system", ["", " firmware='efi'>"], ids=["bios", "uefi"])
+def test_backup_of_libvirt_becomes_a_vm(world, tmp_path, own_images, system):
+    """With its address, which no other VM of the cluster gets then."""
+    place = stored.with_two_disks(tmp_path, 1, 2, system=system)
+    asked = {"name": "web3", "appliance": {"source": str(place), "networks": NETWORKS, "keep_macs": True}}
+    check, run = do(world, check=True, **asked), do(world, **asked)
+    assert not run.failed, run.msg
+    assert (check.diff, check.vms[0]["not_carried"]) == (run.diff, run.vms[0]["not_carried"])
+    options = _has_disks(world)
+    assert (options["cores"], options["memory"]) == ("2", "128")
+    assert options["net0"].partition(",")[0] == f"e1000={stored.MAC}"
+    assert (options.get("bios"), "efidisk0" in options) == (("ovmf", True) if system else ("seabios", False))
+    assert os.listdir(own_images) == []
+    unchanged(world, **asked)
+    rejected(world, f"web4: networks.0.mac: {stored.MAC} is used by web3", "keep_macs", **{**asked, "name": "web4"})
+
+
+def test_tampered_backup_is_rejected_before_anything_is_written(world, tmp_path):
+    place = stored.with_two_disks(tmp_path, 1, 2)
+    (place / "sda.qcow2").write_bytes((place / "sdb.qcow2").read_bytes())
+    words = ("web3: appliance", "sda.qcow2 differs from its checksum in the manifest")
+    rejected(world, *words, name="web3", appliance={"source": str(place), "networks": NETWORKS})
 
 
 def test_seventh_sata_disk_is_on_scsi_and_a_disk_larger_than_its_file_grows(world, tmp_path):
@@ -149,19 +181,19 @@ def test_appliance_with_empty_disks_is_compared_with_its_checksum(world, vendor,
 
 @pytest.mark.parametrize("then", ["completed", "deleted"])
 @pytest.mark.parametrize("kind", ["kill before", "kill after"])
-def test_killed_creation_is_completed_or_deleted(asked, kind, then):
+def test_killed_creation_is_completed_or_deleted(either, kind, then):
     world = worlds.with_cases()
     counter = Disturbed(world)
-    assert not do(world, api=counter, **asked).failed
+    assert not do(world, api=counter, **either).failed
     for number in range(counter.count):
         world = worlds.with_cases()
         with pytest.raises(Killed):
-            do(world, api=Disturbed(world, number, kind), **asked)
+            do(world, api=Disturbed(world, number, kind), **either)
         if then == "completed":
-            run = do(world, **asked)
+            run = do(world, **either)
             assert not run.failed, (number, run.msg)
             _has_disks(world)
-            unchanged(world, **asked)
+            unchanged(world, **either)
         else:
             run = do(world, name="web3", state="absent")
             assert not run.failed, (number, run.msg)
