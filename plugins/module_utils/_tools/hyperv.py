@@ -263,14 +263,14 @@ def _disk_calls(kept, show):
     )
 
 
-def disks_chain():
-    """Calls that read the disks of all VMs and checkpoints, with all their parents, and the MAC addresses of VMs.
+def disks_chain(with_macs=False):
+    """Calls that read the disks of all VMs and checkpoints, with all their parents.
 
-    ``read_disks`` reads the answers.
+    ``with_macs``: and the MAC addresses of the VMs. ``read_disks`` reads the answers.
     """
     media = {"DVDDrives": properties("Path")}
     place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation", SHARED)
-    drives = {"HardDrives": place, **media, "NetworkAdapters": properties("MacAddress")}
+    drives = {"HardDrives": place, **media, **({"NetworkAdapters": properties("MacAddress")} if with_macs else {})}
     owner = properties("Id", "Name", "State", "OperationalStatus", "Notes")
     return Chain(
         "disks",

@@ -57,7 +57,8 @@ class HyperVClaims(HoldsClaims):
     def held(self, wanted):
         if not any(map(self._concerns_others, wanted)):
             return []
-        found = self._driver.all_disks()
+        with_macs = any(map(_is_kept_mac, wanted))
+        found = self._driver.users_now(again=True, with_macs=True) if with_macs else self._driver.all_disks()
         if any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
             found.lost = frozenset()  # A file that is restored later needs the image again.
         return [self._of_vm(found, raw) for raw in found.vms.values()]
@@ -166,8 +167,12 @@ class HyperVClaims(HoldsClaims):
     def _concerns_others(self, claim):
         """No other VM has a new file, and an image can be copied while no VM that is on has it."""
         if claim.kind != FILE or claim.is_new:
-            return claim.kind == OWN or (claim.kind == MAC and claim.is_reserved)
+            return claim.kind == OWN or _is_kept_mac(claim)
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
+
+
+def _is_kept_mac(claim):
+    return claim.kind == MAC and claim.is_reserved
 
 
 def own_media(raw, step):

@@ -111,11 +111,11 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         known.users = self._with_lost(known.users) if known.users else self.users_now()
         return known.users
 
-    def users_now(self, again=False):
+    def users_now(self, again=False, with_macs=False):
         """Return all VMs with their disks as Found, read since the last change, and just now; or read ``again``."""
         users = self._users  # A local variable, because another thread may send the next request.
         is_new = users is not None and not again and self.windows.clock.now() <= users[0]
-        return self._with_lost(users[1] if is_new else self.take_users(self.send([disks_chain()])[0].answers))
+        return self._with_lost(users[1] if is_new else self.take_users(self.send([disks_chain(with_macs)])[0].answers))
 
     def take_users(self, answers):
         """Return all VMs with their disks as Found, from answers to ``disks_chain`` that were read just now."""
