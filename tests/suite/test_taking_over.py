@@ -10,57 +10,32 @@ have the same name, and one waits for its restart.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
-from collection_path import CHECKOUT
-from install.newcomer import blocks, typed
 from simulators.proxmox import fixture, worlds
 from simulators.proxmox.config import Config
 from simulators.proxmox.engine import RealClock
 from simulators.proxmox.server import Server
-from suite.by_ansible import configured
-from suite.limits import scaled
+from suite.reader import Reader, sections
 from suite.source_host import host_of
 
 pytestmark = pytest.mark.full
 
-PAGE = (CHECKOUT / "docs/taking-over.md").read_text(encoding="utf-8")
-#: {heading: text}; the text before the first one has the key ''.
-SECTIONS = dict(
-    zip(["", *re.findall(r"^## (.*)$", PAGE, re.MULTILINE)], re.split(r"^## .*$", PAGE, flags=re.MULTILINE))
-)
+SECTIONS = sections("docs/taking-over.md")
 DESCRIBE, CHECK, CHANGE, AGAIN, REPORT = [text for heading, text in SECTIONS.items() if re.match(r"\d\. ", heading)]
 PLATFORMS = {"libvirt_qemu": "libvirt", "virtualbox_double": "VirtualBox", "hyperv": "Hyper-V"}
 
 
-class Owner:
+class Owner(Reader):
     """Somebody with VMs, in an empty directory."""
 
     def __init__(self, folder, section, environment):
-        self.folder, self.section = folder / "place", SECTIONS[section]
-        self.folder.mkdir()
-        path = f"{Path(sys.executable).parent}:{environment.get('PATH', os.environ['PATH'])}"
-        self._environment = {**os.environ, **configured(folder), **environment, "PATH": path, "COLUMNS": "1000"}
-
-    def type(self, text, is_wanted=lambda code: True):
-        """Type the blocks of a text: (tasks that changed something in each run, output)."""
-        return self.run("".join(typed(*block) for block in blocks(text) if is_wanted(block[1])))
-
-    def run(self, script):
-        done = subprocess.run(
-            ["bash", "-e"], input=script, cwd=self.folder, env=self._environment, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=scaled(600),
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
-        runs = done.stdout.split("PLAY RECAP")[1:]
-        return [sum(map(int, re.findall(r"changed=(\d+)", run))) for run in runs], done.stdout
+        super().__init__(folder, environment)
+        self.section = SECTIONS[section]
 
     def begin(self, host=()):
         """Write the files of the section; those of a host with an invented address get its variables."""
