@@ -28,7 +28,7 @@ packages_of() {
             [ "$BELT" != deep ] || echo chromium ;;
         rulebook) echo "$common default-jre-headless" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            binutils busybox cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm \
+            binutils busybox cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf rsync ruby swtpm \
             swtpm-tools tini
             # Guests of arm64, which have no tests in a quick run.
             [ "$BELT" = quick ] || echo qemu-system-arm qemu-efi-aarch64 ipxe-qemu dosfstools fdisk mtools
