@@ -189,9 +189,8 @@ def test_word_in_a_task_for_all_platforms_gets_what_this_platform_accepts(platfo
         elif use:
             assert use in shared, caught.value
         else:
-            assert re.search(r"Did you mean \w+\?|It is an option of|its task runs|See: ansible-doc", caught.value.remedy), (
-                caught.value
-            )
+            advice = r"Did you mean \w+\?|It is an option of|its task runs|See: ansible-doc"
+            assert re.search(advice, caught.value.remedy), caught.value
 
 
 @pytest.mark.parametrize("name", MODULES)

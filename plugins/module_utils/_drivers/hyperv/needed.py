@@ -45,8 +45,8 @@ from ..._tools.windows_files import (
 from .create import source_files
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark, temporary_name
-from .settings.disks import bytes_of_new, drive_of, drive_slot, is_fixed, path_in
-from .settings.slot_checks import OF_NEW_VM, controllers_of, is_new, needed_controllers
+from .settings.disks import OF_NEW_VM, bytes_of_new, drive_of, drive_slot, is_fixed, path_in
+from .settings.slot_checks import controllers_of, is_new, needed_controllers
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")

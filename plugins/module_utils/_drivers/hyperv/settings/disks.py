@@ -32,6 +32,8 @@ FORMATS = {
 _LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
 _SMALLEST = 3 * MIB
 _MOST_IOPS = (1 << 63) - 1
+#: SCSI controllers of a new VM, of both generations.
+OF_NEW_VM = frozenset({0})
 #: The name under which a disk that has its planned size is kept.
 AS_PLANNED = "as_planned"
 _UNSAFE = Pattern(r"[^\w .()+,=@#~-]")

@@ -15,11 +15,10 @@ from ...._kit.settings import Setting, options_of_native
 from ...._tools.windows_files import key_of
 from .actions import ACTIONS
 from .cdroms import CDROMS
-from .disks import DISKS
+from .disks import DISKS, OF_NEW_VM
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
 from .networks import NICS
-from .slot_checks import OF_NEW_VM
 
 _COMMANDS = {
     "VM": "Set-VM",

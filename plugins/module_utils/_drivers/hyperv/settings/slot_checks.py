@@ -9,9 +9,6 @@ from ...._core.errors import Refused
 from .cdroms import default_drive, seed_slot
 from .disks import drive_slot
 
-#: SCSI controllers of a new VM, of both generations.
-OF_NEW_VM = frozenset({0})
-
 
 def is_new(one):
     """Return whether a planned step creates its VM."""

@@ -332,19 +332,6 @@ def test_addresses_on_different_networks_are_no_conflict(kind, one, other):
     assert conflict_of(World([held("b", replace(claim, where=other))]), "a", claim) is None
 
 
-@pytest.mark.parametrize("where", ["lan", "wan", None])
-@pytest.mark.parametrize("power", [STOPPED, RUNNING])
-def test_mac_that_a_task_keeps_is_that_of_no_other_vm(where, power):
-    """The VM that the appliance is of may be started again later, on any network."""
-    claim = Claim(MAC, "x", "", "networks.0", "x", "mac", "lan", is_reserved=True)
-    held_by_b = held("b", replace(claim, where=where, is_reserved=False), power=power)
-    conflict = conflict_of(World([held_by_b]), "a", claim)
-    assert conflict.message("a") == "a: networks.0.mac: x is used by b."
-    assert conflict.remedy == "Delete that VM first, or omit appliance.keep_macs to have new MACs generated."
-    # It may be started again.
-    assert conflict_of(World([held_by_b, held("a", claim)]), "a", claim, power=RUNNING) is None
-
-
 def test_name_needs_no_network():
     claim = Claim(NAME, "x", option="name", text="x")
     assert conflict_of(World([held("b", claim)]), "a", claim) is not None

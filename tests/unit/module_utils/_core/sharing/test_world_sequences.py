@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     ADDRESS,
@@ -354,3 +355,16 @@ def test_file_that_another_plan_of_the_task_has_added_is_not_moved(mode):
     world = World([])
     assert enter(world, "b", file(mode)) == (None, [])
     assert conflict_of(world, "a", during=[file(MOVE)]) is not None
+
+
+@pytest.mark.parametrize("where", ["lan", "wan", None])
+@pytest.mark.parametrize("power", [STOPPED, RUNNING])
+def test_mac_that_a_task_keeps_is_that_of_no_other_vm(where, power):
+    """The VM that the appliance is of may be started again later, on any network."""
+    claim = Claim(MAC, "x", "", "networks.0", "x", "mac", "lan", is_reserved=True)
+    held_by_b = held("b", replace(claim, where=where, is_reserved=False), power=power)
+    conflict = conflict_of(World([held_by_b]), "a", claim)
+    assert conflict.message("a") == "a: networks.0.mac: x is used by b."
+    assert conflict.remedy == "Delete that VM first, or omit appliance.keep_macs to have new MACs generated."
+    # It may be started again.
+    assert conflict_of(World([held_by_b, held("a", claim)]), "a", claim, power=RUNNING) is None
