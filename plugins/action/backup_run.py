@@ -7,13 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.backup_run import MODULE
-    from ..modules.vm_backup import MODULE as VM_BACKUP
-    from ..modules.vm_info import MODULE as VM_INFO
     from ..plugin_utils.backups.run import BackupRun
 
 
 class ActionModule(BackupRun):
-    module = MODULE
-    own = frozenset(VM_INFO.options)
-    of_backup = frozenset(VM_BACKUP.options)
+    pass

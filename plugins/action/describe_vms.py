@@ -7,11 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.describe_vms import MODULE
-    from ..modules.vm_info import MODULE as VM_INFO
     from ..plugin_utils.described.run import DescribeVms
 
 
 class ActionModule(DescribeVms):
-    module = MODULE
-    own = frozenset(VM_INFO.options)
+    pass

@@ -7,9 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.guest_status import MODULE
     from ..plugin_utils.guests.guest_status import GuestStatus
 
 
 class ActionModule(GuestStatus):
-    module = MODULE
+    pass

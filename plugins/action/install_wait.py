@@ -7,9 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.install_wait import MODULE
     from ..plugin_utils.installs.install_wait import InstallWait
 
 
 class ActionModule(InstallWait):
-    module = MODULE
+    pass

@@ -7,9 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.report import MODULE
     from ..plugin_utils.report.run import Report
 
 
 class ActionModule(Report):
-    module = MODULE
+    pass

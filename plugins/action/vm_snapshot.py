@@ -7,10 +7,8 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.vm_snapshot import MODULE
     from ..plugin_utils.tasks.over_platforms import OverPlatforms
 
 
 class ActionModule(OverPlatforms):
-    about = "vm_snapshot"
-    module = MODULE
+    pass

@@ -15,6 +15,7 @@ from ..inventory.sources import sources_for
 from ..leases.decisions import aligned
 from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now
+from ..tasks.routing import declaration
 from .decisions import FAILED, apart, backed_up, failed_entry, grouped, together
 from .drill import COPIES, Drill
 
@@ -30,9 +31,6 @@ _COLUMNS = ("outcome", "source", "name", "backup", "start")
 
 
 class BackupRun(OverSources):
-    #: The options of vm_backup.
-    of_backup = frozenset()
-
     def _answer(self, options, check, approval):
         self._options, hosts = options, list(dict.fromkeys(options["hosts"]))
         if not hosts:
@@ -55,7 +53,7 @@ class BackupRun(OverSources):
 
     def _request(self, vm):
         """Return the options of vm_backup that the (first) host of the VM sets as variables."""
-        host, known = vm.hosts[0], {*(self.of_backup - _OF_ONE_VM), *COPIES.values()}
+        host, known = vm.hosts[0], {*(declaration("vm_backup").options.keys() - _OF_ONE_VM), *COPIES.values()}
         variables = self._variables_of(host)
         own = [name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)]
         for name in own:

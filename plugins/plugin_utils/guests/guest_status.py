@@ -9,10 +9,10 @@ from functools import partial
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.options.option_errors import error_messages
 from ..tasks.child_processes import answers
+from ..tasks.routing import OfModule
 from .guest_output import Incomplete, status
 from .guest_script import SERVICE, script
 
@@ -20,13 +20,7 @@ _LONGEST_ERROR = 500
 _HANGS = "The guest or the way to it hangs, or timeout is too short."
 
 
-class GuestStatus(ActionBase):
-    """Subclasses set ``module``, a Declaration."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    module = None
-
+class GuestStatus(OfModule):
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
         super().run(None, task_vars)

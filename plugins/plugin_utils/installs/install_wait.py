@@ -35,12 +35,9 @@ foreach ($item in $exchange.GuestExchangeItems) {
 
 
 class InstallWait(PlatformAction):
-    """Subclasses set ``module``, the declaration of the options."""
-
     #: Ansible skips the task in check mode: there is nothing to wait for.
     _supports_check_mode = False
     _supports_async = False
-    about = "vm_info"
     clock, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
 
     def run(self, tmp=None, task_vars=None):
@@ -62,7 +59,7 @@ class InstallWait(PlatformAction):
             "facets": ["power", *(["counters"] if options.get("start_timeout") else [])],
             "platform": options["platform"],
         }
-        (part,), _order = parts_of(self.about, arguments, ["name", "facets"], self._default_platform(task_vars))
+        (part,), _order = parts_of("vm_info", arguments, ["name", "facets"], self._default_platform(task_vars))
         return part
 
     def _wait(self, part, options, task_vars, began):

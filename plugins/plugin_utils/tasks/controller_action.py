@@ -6,21 +6,16 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.frozen import replace
 from ...module_utils._core.results.approval import EXPECTED, OPTION, explicit
 from .approvals import approval_of, limit_to_check_mode
 from .over_platforms import plan_of, shown_plans
+from .routing import OfModule, declaration
 
 
-class ControllerAction(ActionBase):
-    """Subclasses set ``module``, a Declaration, and have ``_answer``, which is called as the declaration's."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    module = None
+class ControllerAction(OfModule):
+    """Subclasses have ``_answer``, which is called as that of the Declaration."""
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
@@ -38,10 +33,14 @@ class ControllerAction(ActionBase):
 
 
 class OverSources(ControllerAction):
-    """One task for all hosts of the play. Subclasses set ``own``, the options of the module vm_info."""
+    """One task for all hosts of the play."""
 
     BYPASS_HOST_LOOP = True
-    own = frozenset()
+
+    @property
+    def own(self):
+        """The options of the module vm_info."""
+        return frozenset(declaration("vm_info").options)
 
     def _planned_first(self, tasks, seconds, check, approval):
         """Plan all ``tasks`` {name of the part: (source, module, arguments)} in check mode, then carry out those that

@@ -39,8 +39,6 @@ LIBRARIES = {"proxmox": ("proxmoxer", "requests")}
 class InProcess(ActionBase):
     """``module`` is the Declaration of the task's module: meta/runtime.yml routes many modules to one action plugin."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
     _supports_async = True
 
     @cached_property

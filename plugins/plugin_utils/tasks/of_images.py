@@ -8,6 +8,7 @@ from __future__ import annotations
 from .in_process import LIBRARIES, InProcess
 from .on_windows import OnWindows
 from .over_platforms import defaults_of
+from .routing import parts_of
 
 #: Platforms whose tasks run on the controller and send calls to a Windows host.
 _ON_WINDOWS = ("hyperv", "wsl")
@@ -35,12 +36,5 @@ class SameOnWindows(OnWindows):
     """The same task as that of another action plugin, on a Windows host."""
 
     def __init__(self, action):
-        super().__init__(
-            task=action._task,
-            connection=action._connection,
-            play_context=action._play_context,
-            loader=action._loader,
-            templar=action._templar,
-            shared_loader_obj=action._shared_loader_obj,
-        )
+        super().__init__(task=action._task, **parts_of(action))
         self.module = action.module

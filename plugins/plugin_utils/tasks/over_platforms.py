@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import os
 
-from ansible.plugins.action import ActionBase
-
 from ...module_utils._core.errors import PolyvirtError
 from ...module_utils._core.results.approval import EXPECTED, TEXTS, Approval, explicit
 from .approvals import approval_of, check_pruned_once, limit_to_check_mode, without_approvals
 from .platforms import check_pruning, joined, parts_of
-from .routing import action_plugin, declaration
+from .routing import OfModule, action_plugin, declaration
+from .routing import parts_of as parts_of_action
 
 
-class PlatformAction(ActionBase):
-    """Runs modules of platforms. Subclasses set ``about`` (vm, vm_info, vm_snapshot) and ``module`` (a Declaration)."""
+class PlatformAction(OfModule):
+    """Runs modules of platforms."""
 
-    TRANSFERS_FILES = False
     _supports_async = True
-    about = ""
-    module = None
 
     def _default_platform(self, task_vars):
         """Return the platform of a task that names none, or None.
@@ -38,15 +34,7 @@ class PlatformAction(ActionBase):
         task.args = {**self._defaults(part.platform, name), **part.arguments}
         if in_check_mode:
             task.check_mode = True
-        action = self._shared_loader_obj.action_loader.get(
-            action_plugin(name),
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
+        action = self._shared_loader_obj.action_loader.get(action_plugin(name), task=task, **parts_of_action(self))
         return action.run(task_vars=task_vars)
 
     def _defaults(self, platform, name):
@@ -64,9 +52,7 @@ def defaults_of(task, templar, *keys):
 
 
 class OverPlatforms(PlatformAction):
-    """One task for VMs of any platforms."""
-
-    _supports_check_mode = True
+    """One task for VMs of any platforms; ``about`` is vm, vm_info, vm_snapshot or vm_backup."""
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 
 from .bytecode import bytecode
@@ -21,6 +22,24 @@ def declaration(module):
     """Return the Declaration of a module of this collection; its name may be the short one."""
     with bytecode():
         return import_module(f"{_COLLECTION}.plugins.modules.{module.rpartition('.')[2]}").MODULE
+
+
+class OfModule(ActionBase):
+    """An action plugin of the one module that has the same name, ``about``; ``module`` is the Declaration of that."""
+
+    about, module = "", None
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        if cls.__name__ == "ActionModule":
+            cls.about = cls.__module__.rpartition(".")[2]
+            cls.module = declaration(cls.about)
+
+
+def parts_of(action):
+    """Return the arguments with which Ansible makes another action plugin for the same connection."""
+    names = ("connection", "play_context", "loader", "templar", "shared_loader_obj")
+    return {name: getattr(action, f"_{name}") for name in names}
 
 
 def module_of(task):

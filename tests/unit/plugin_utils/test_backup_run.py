@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.modules.vm_backup import MODULE as VM_BACKUP
 from ansible_collections.polyvirt.core.plugins.plugin_utils.backups import run as backup_run
 from ansible_collections.polyvirt.core.plugins.plugin_utils.backups.drill import Drill
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import GuardedVm
@@ -272,7 +271,6 @@ def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db"), *
     monkeypatch.setattr(backup_run, "now", lambda: NOW)
     monkeypatch.setattr(backup_run.Display, "display", lambda self, line: None)
     plugin = object.__new__(backup_run.BackupRun)
-    plugin.of_backup, plugin.own = frozenset(VM_BACKUP.options), frozenset()
     known = {"polyvirt_source": "lab", "polyvirt_platform": "libvirt"}
     found = {host: {**known, "polyvirt_name": host, "polyvirt_id": f"u-{host}", **variables} for host in hosts}
     for host, own in of_hosts.items():
