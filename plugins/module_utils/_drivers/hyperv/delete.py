@@ -12,9 +12,9 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import POWER, VM, WORK, hyperv, the_vm
 from ..._tools.windows_files import removal
+from .claims import MERGE_TIMEOUT, check_unused
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
-from .users import MERGE_TIMEOUT, check_unused
 
 #: Seconds for which one request waits for a merge to end.
 _WAIT_PER_REQUEST = 10

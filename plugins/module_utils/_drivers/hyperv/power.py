@@ -10,9 +10,9 @@ from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import POWER, SAVED, VM, hyperv, service_id, state_of, the_vm
+from .claims import check_not_needed
 from .settings.actions import service_responds
 from .traits import PowerOffRejected
-from .users import check_not_needed
 
 #: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
 _REQUEST_SECONDS = 3
