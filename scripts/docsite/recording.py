@@ -69,24 +69,26 @@ def screens(session):
 
 
 def _shortened(output):
-    """Return the lines of an output without empty lines at the ends; lines are cut at the edge of the screen."""
-    lines = [_parts(line) for line in output.strip("\n").split("\n")]
+    """Return the lines of an output without empty lines at the ends; long lines are wrapped, as a terminal does."""
+    lines = [part for line in output.strip("\n").split("\n") for part in _wrapped(line)]
     if len(lines) > ROWS:
         raise ValueError(f"an output has {len(lines)} lines, and the screen {ROWS}")
     return lines
 
 
-def _parts(line):
-    """Return the parts of a line: each (class, text)."""
-    found, color, left = [], "", COLUMNS
-    texts = _CODE.split(line)
-    for place, text in enumerate(texts):
+def _wrapped(line):
+    """Return the lines of the screen for a line: each has parts, (class, text)."""
+    found, color, left = [()], "", COLUMNS
+    for place, text in enumerate(_CODE.split(line)):
         if place % 2:
             color = _COLORS.get(text, "")
-        elif text[:left]:
-            found.append((color, text[:left]))
-            left -= len(text)
-    return tuple(found)
+            continue
+        while text:
+            if not left:
+                found, left = [*found, ()], COLUMNS
+            found[-1] += ((color, text[:left]),)
+            text, left = text[left:], left - len(text[:left])
+    return found
 
 
 def draw(session):

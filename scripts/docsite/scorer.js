@@ -5,10 +5,14 @@
    the query in its title before other guides, and the user guide before the guides of single platforms. The other numbers
    are those of Sphinx itself. scripts/docsite/searches.json has queries and the pages that must be found first. */
 const wordsOf = (text) => text.toLowerCase().match(/[a-z0-9]+/g) || [];
+/* Each page is about VMs, and a short word is the beginning of many others. */
+const SAYS_NOTHING = ["a", "an", "the", "to", "of", "my", "vm", "vms"];
+const isSame = (word, one) => word === one || word === `${one}s` || (word.length > 2 && one.startsWith(word));
 /* The part of the words of a query that are in the title of a page. */
-const partInTitle = (query, title) => {
+const partInTitle = (all, title) => {
+  const query = all.filter((word) => !SAYS_NOTHING.includes(word));
   const words = wordsOf(title.split(" > ")[0]);
-  const found = query.filter((word) => words.some((one) => one.startsWith(word) || word === `${one}s`));
+  const found = query.filter((word) => words.some((one) => isSame(word, one)));
   return query.length ? found.length / query.length : 0;
 };
 var Scorer = {

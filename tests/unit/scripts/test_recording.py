@@ -30,8 +30,16 @@ def texts(picture):
     return [["".join(text.itertext()) for text in group.findall(f"{SVG}text")] for group in groups]
 
 
-def test_picture_is_drawn_from_the_session():
-    assert recording.draw(SESSION) == PICTURE
+@pytest.mark.parametrize("name", ["first-run", "error"])
+def test_picture_is_drawn_from_the_session(name):
+    session = json.loads((CHECKOUT / f"scripts/docsite/{name}.json").read_text(encoding="utf-8"))
+    assert recording.draw(session) == (CHECKOUT / f"docs/images/{name}.svg").read_text(encoding="utf-8")
+
+
+def test_long_lines_are_wrapped():
+    long = f"\x1b[0;31m{'a' * recording.COLUMNS}\x1b[0m{'b' * 3}\x1b[0m"
+    picture = recording.draw({"title": "", "steps": [{"command": "ls", "output": long}]})
+    assert texts(picture) == [["$ ls", "a" * recording.COLUMNS, "bbb"]]
 
 
 def test_picture_has_each_line_of_the_session():
