@@ -62,13 +62,13 @@ def too_much_memory(plan, option, total):
     )
 
 
-def memory_warnings(plan, ram):
-    """Return a warning if the VM is larger than the RAM of the host; 0: not known."""
-    if not 0 < ram < (plan.after.config.get("memory") or 0):
+def memory_warnings(plan, ram, so="If the guest uses it, the host is slow, or ends the VM."):
+    """Return a warning if the VM is larger than the RAM of the host; 0 or None: not known. ``so``: what happens."""
+    if not 0 < (ram or 0) < (plan.after.config.get("memory") or 0):
         return []
     return [
         f"{plan.after.name}: memory: {human_size(plan.after.config['memory'])} is more than the RAM of the"
-        f" hypervisor ({_rounded(ram)}). If the guest uses it, the host is slow, or Linux ends the VM."
+        f" hypervisor ({_rounded(ram)}). {so}"
     ]
 
 

@@ -16,6 +16,14 @@ def architecture():
     return _ARCHITECTURES.get(machine, machine)
 
 
+def memory():
+    """Return the bytes of RAM, without a command; 0 if they are unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
 def cpu_flags():
     """Return the features of the CPU as Linux lists them; empty if they are unknown."""
     try:

@@ -230,3 +230,16 @@ def test_space_of_a_disk_in_another_directory_is_that_of_its_drive():
     host.files.capacity["D"] = 3 * GIB
     done(host, **{**NEW, **fixed})
     assert [path for path in host.files.contents if path.startswith("d:")] == ["d:\\data\\web-scsi0-1.vhdx"]
+
+
+@pytest.mark.parametrize(("memory", "warned"), [("8G", []), ("9G", ["web: memory: 9G is more than the RAM"])])
+def test_memory_beyond_that_of_the_host_is_a_warning(memory, warned):
+    """Hyper-V itself accepts it, and does not start the VM."""
+    host = _host()
+    host.memory = 8 * GIB
+    for check in (True, False):
+        result = run(host, check=check, **{**NEW, "memory": memory})
+        assert not result["failed"], result["msg"]
+        texts = [str(text) for text in result.get("warnings") or () if "RAM" in str(text)]
+        assert [words in text for words, text in zip(warned, texts)] == [True] * len(warned)
+        assert len(texts) == len(warned)

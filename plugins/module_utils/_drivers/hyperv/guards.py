@@ -9,6 +9,7 @@ from ..._core.errors import Refused
 from ..._core.sharing.file_checks import check_files
 from ..._core.verbs import SNAPSHOT_VERBS
 from ..._kit.guards import Guard, SharedGuard, StepGuard
+from ..._kit.space import memory_warnings
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import environment_call
 from .create import source_files
@@ -83,6 +84,10 @@ def _check_cpus(driver, plan, one):
             raise Refused(f"{one.vm.name}: cpus: the host has only {host_cpus}.", f"Set at most {host_cpus}.")
 
 
+def _check_memory(driver, plan):
+    return memory_warnings(plan, driver.host.memory, "Hyper-V does not start it.")
+
+
 GUARDS = (
     Guard((), _check_cluster, "a failover cluster undoes the change"),
     StepGuard(("create",), _check_generation, "a host of arm64 cannot create the VM"),
@@ -90,6 +95,7 @@ GUARDS = (
     Guard(("snapshot",), check_production, "only the guest can prepare the checkpoint, and does not answer"),
     Guard(tuple(SNAPSHOT_VERBS), check_files_of_checkpoints, "a checkpoint stops half-way: a disk file is missing"),
     StepGuard(("create", "clone", "cpus"), _check_cpus, "the VM does not start: the host has fewer CPUs"),
+    Guard(("create", "clone", "start", "memory"), _check_memory, "the VM does not start (a warning)"),
     StepGuard(("clone",), _check_source, "a disk of the source cannot be cloned"),
     Guard(("create", "clone"), check_seed, "the seed of cloud-init cannot be made when the disks exist"),
     SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit; a slot is used"),

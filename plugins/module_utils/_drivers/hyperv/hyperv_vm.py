@@ -30,6 +30,7 @@ class Host(Frozen):
 
     disk_folder: str = ""
     cpus: int | None = None
+    memory: int | None = None
     switches: tuple = ()
     build: int | None = None
     computer: str = ""

@@ -283,6 +283,7 @@ def _host(result, about):
     return Host(
         disk_folder=about_host.get("VirtualHardDiskPath") or "",
         cpus=about_host.get("LogicalProcessorCount"),
+        memory=about_host.get("MemoryCapacity"),
         switches=switches.objects,
         build=about.get("build"),
         computer=about.get("computer") or "",

@@ -235,13 +235,13 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
-        check_all(GUARDS, self, plan, frozenset())
+        warnings = check_all(GUARDS, self, plan, frozenset())
         self.planned_vms[plan.before.id] = plan.before
         ids = [self._requested_vmid(plan, step) for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))
         if None in ids and not self.is_acting:
             self.space.new_names.append(plan.after.name)
-        return self.tool.taken_warnings()
+        return [*warnings, *self.tool.taken_warnings()]
 
     def _requested_vmid(self, plan, step):
         if step.verb != "create_from_backup":

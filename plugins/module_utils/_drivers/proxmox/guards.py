@@ -12,6 +12,7 @@ from ..._core.planner.drives import inserted_image
 from ..._core.units import MIB, human_size
 from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
 from ..._kit.guards import Guard, StepGuard
+from ..._kit.space import memory_warnings
 from ..._tools import proxmox_values as values
 from .configure import needs_storage, update_with_seed
 from .creation_checks import check_cloning, check_creation, check_storage_of_linked, existing_vm
@@ -203,6 +204,13 @@ def _check_slots(driver, label, before, changes):
             check_keys(label, options, change)
 
 
+def _memory_warnings(driver, plan):
+    """Warn of memory beyond that of the node. A new VM, and one that starts, have had the nodes read anyway."""
+    node = driver.resources.assigned.nodes.get(plan.after.name) or plan.after.config.get("node")
+    found = driver.resources.nodes.get(node)
+    return memory_warnings(plan, found.total) if found else ()
+
+
 GUARDS = (
     Guard((), check_quorum, "the cluster takes no changes without quorum"),
     StepGuard((), check_verb, "the account has no right to do what a later step needs"),
@@ -223,5 +231,6 @@ GUARDS = (
     StepGuard(("networks",), _of_vm(_check_new_nics, is_known=False), "a NIC of a clone has no bridge"),
     StepGuard(("disks", "unused_disks"), _of_vm(check_deleting_unused), "a disk that others need is lost"),
     StepGuard(("disks.add", "firmware"), _of_vm(_check_slots), "a slot is used"),
+    Guard(("create", "start"), _memory_warnings, "the node is slow, or ends the VM (a warning)"),
     StepGuard(("delete",), _check_deletion, "the VM is protected, or its seed ISO remains"),
 )

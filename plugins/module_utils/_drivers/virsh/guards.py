@@ -166,7 +166,7 @@ GUARDS = (
     Guard(("create", "start", *MEMORY_CPUS), check_memory_of_host, "the VM does not start: the host has less memory"),
     Guard(("create", "start", "backup", "disks.add", *MEDIA), check_directories, "QEMU cannot enter a directory"),
     StepGuard(("suspend", "snapshot"), _check_saving, "the memory of a VM with virtiofs cannot be saved"),
-    Guard(("start",), memory_of_host_warnings, "the host is slow, or Linux ends the VM (a warning)"),
+    Guard(("start",), memory_of_host_warnings, "the host is slow, or ends the VM (a warning)"),
     Guard(("delete",), missing_disks, "a disk that is not mounted now remains (a warning)"),
     Guard(("create", "memory"), architecture_warnings, "an emulated VM is slow, or its firmware stops (a warning)"),
     Guard(("create", "clone", "configure"), _check_judged, "the definition is rejected half-way, or native is dropped"),

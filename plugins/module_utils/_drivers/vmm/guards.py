@@ -16,7 +16,8 @@ from ..._core.record.mark import IN_MARK
 from ..._core.sharing.claims import NAME
 from ..._core.sharing.file_checks import check_files
 from ..._kit.guards import Guard, SharedGuard, StepGuard
-from ..._ports import files, folders
+from ..._kit.space import memory_warnings
+from ..._ports import files, folders, host
 from ..._tools import seed
 from ..._tools.vm_conf_registration import rejected
 from .edit import INCOMPLETE, invalid
@@ -256,6 +257,10 @@ def _check_instance(found, name, parent, config):
             raise Refused(f"{name}: {option}: an instance has that of its template '{parent}'.", f"Omit {option}.")
 
 
+def _check_memory(_driver, plan):
+    return memory_warnings(plan, host.memory())
+
+
 def _check_devices(driver, plan):
     """Check the firmware and the tap devices: each NIC of a running VM needs one, and OpenBSD has four by default."""
     if not plan.after.config.get("boot") and not files.exists(_FIRMWARE):
@@ -284,5 +289,6 @@ GUARDS = (
     StepGuard(("create", "configure"), _check_kept_of_template, "an instance has another value than the task sets"),
     SharedGuard((), _check_needed_files, "a file is missing, exists already, is used, or does not fit"),
     Guard(("create", "clone"), seed.check, "the seed of cloud-init cannot be made when the disks exist"),
+    Guard(("create", "start", "memory"), _check_memory, "the VM does not start, or slows down its host (a warning)"),
     Guard(("start",), _check_devices, "the VM does not start: no firmware, or too few tap devices"),
 )

@@ -100,3 +100,19 @@ def test_server_rejects_the_start_if_the_account_does_not_see_the_cpus_of_nodes(
     outcome = do(world, api=Api(world, User("ansible@pve")), name="web2", state="started", cpus=4)
     assert outcome.failed
     assert "MAX 2 vcpus allowed per VM on this node" in outcome.msg
+
+
+@pytest.mark.parametrize("node", ["auto", "pve2"])
+def test_memory_beyond_that_of_the_node_is_a_warning(world, node):
+    """The nodes of a new VM, and of one that starts, are read anyway."""
+    for one in world.cluster.nodes.values():
+        one.memory = 4 << 30
+    found = [
+        do(world, name="new", memory="5G", disks=DISKS, node=node),
+        do(world, name="new", state="started"),
+        do(world, name="small", memory="4G", disks=DISKS, node=node),
+    ]
+    assert not any(one.failed for one in found), [one.msg for one in found]
+    words = "new: memory: 5G is more than the RAM of the hypervisor (4G)"
+    assert [sum(words in text for text in one.warnings) for one in found] == [1, 1, 0]
+    assert not any("RAM" in text for text in found[2].warnings)

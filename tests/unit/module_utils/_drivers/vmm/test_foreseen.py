@@ -116,3 +116,13 @@ class TestSwitch:
         accepted(host, networks=[{"source": ""}])
         words = "networks[0].source", "a NIC of type nat has no source"
         rejected(host, *words, networks=[{"type": "nat", "source": ""}])
+
+
+def test_memory_beyond_that_of_the_host_is_a_warning(host, monkeypatch):
+    """vmd itself accepts up to its own limit."""
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 1 << 20, "SC_PAGE_SIZE": 4096}.get)
+    for memory, warned in (("4G", 0), ("5G", 1)):
+        found = [task(host, check=check, **{**DISKS, "memory": memory}) for check in (True, False)]
+        assert not any(one.failed for one in found), [one.msg for one in found]
+        words = f"web: memory: {memory} is more than the RAM of the hypervisor (4G)"
+        assert [sum(words in text for text in one.warnings) for one in found] == [warned] * 2
