@@ -10,6 +10,7 @@ the VM is complete. A restore that fails leaves a VM with 128 MiB of memory and 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of, interrupted_restore
@@ -34,6 +35,8 @@ from .settings.table import Context, config_of
 
 #: LVM rounds sizes up to extents of 4 MiB, and no other storage rounds more.
 _EXTENT = 4 * MIB
+#: The name of an archive in the log of a restore, in a directory and on a backup server.
+_ARCHIVE = re.compile(r"vzdump-qemu-[\w.-]+|vm/\d+/[\d:TZ-]+")
 #: Options that differ in a copy, and those that the server generates for each restore.
 _OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmgenid", "meta", "cipassword"})
 
@@ -213,6 +216,7 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
         started["vmid"] = str(vmid)
         return upid
 
+    _check_begun(driver, name, one)
     before = change_counter.count()
     try:
         vmid = create_with_vmid(driver, name, node, number, start_task)
@@ -221,6 +225,20 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
             _remove_rest(driver, name, started["vmid"], node, before)
         raise
     return read_created(driver, vmid, node, begun), before
+
+
+def _check_begun(driver, name, one):
+    """Raise Busy while this account restores the backup: perhaps an earlier run, which was interrupted, has begun that.
+
+    The VM gets its name and its record at the end (restore_busy). Only the log can show that it is another backup.
+    """
+    nodes = [node for node, found in driver.resources.nodes.items() if found.online]
+    ours = {*driver.planned_vms, *(vmid for vmid, other in driver.requested_vmids.items() if other != name)}
+    for task in (task for node in nodes for task in driver.tool.own_tasks(node, "qmrestore", None)):
+        archives = _ARCHIVE.findall("\n".join(driver.tool.log(task["upid"])))
+        is_other = archives and not any(one.volume.endswith(archive) for archive in archives)
+        if not is_other and str(task["id"]) not in ours:
+            raise Busy(f"{name}: VM {task['id']} is being restored by this account, and has no name until then.", None)
 
 
 def _post(driver, node, vmid, one, requested):
