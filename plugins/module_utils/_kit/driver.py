@@ -34,9 +34,9 @@ What a driver has besides, if its platform can do it; the engine asks with ``has
 * ``leftovers(vm)``: (file, name) of snapshots in images that the platform does not know; None if the images cannot be
   read.
 * ``backups(vm, asked, reads_content)``: each Backup of one VM, also incomplete and damaged ones: of its births
-  (``births_of``), and of VMs that had the name ``asked.of``; for ``is_beside`` and a VM that does not exist only the
-  latter. With ``reads_content``, files are read whole; one that was damaged remains so. For a restore, each has
-  ``config``: the settings that ``vm`` would have; ``taken_warnings`` returns warnings about them.
+  (``births_of``; for ``is_beside`` those of the VM that has the name ``asked.of`` now), and of VMs that had that name.
+  With ``reads_content``, files are read whole; one that was damaged remains so. For a restore, each has ``config``: the
+  settings that ``vm`` would have; ``taken_warnings`` returns warnings about them.
 * ``consoles(vms)``: one ConsoleLog for each observed VM, in order.
 * ``host_facts()``: further keys of ``host`` for the info module, also if the platform cannot be used; never raises.
 """

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from ..._core.backup.backup import NEWEST, births_of, interrupted_restore
+from ..._core.backup.backup import BIRTHS, NEWEST, births_of, interrupted_restore
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.frozen import replace
 from .backups import check_verifiable, options_in, read_list, silence, storage_of, warn_of_hidden, warn_of_silent
+from .cluster import read_listed_options
 from .restore import config_after
 from .restored_copy import rest_of
 
@@ -36,7 +37,7 @@ def backups(driver, vm, asked):
     """
     if asked.verify:
         check_verifiable(driver, vm.name)
-    births = () if asked.is_beside else births_of(vm)
+    births = _births_named(driver, asked.of) if asked.is_beside else births_of(vm)
     listed, silent = driver.backup_list(asked.of or vm.name)
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
     for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
@@ -48,6 +49,12 @@ def backups(driver, vm, asked):
                 break
     _check_unseen(driver, vm, asked, found, silent)
     return tuple(one.backup for one in found.values())
+
+
+def _births_named(driver, name):
+    """The births of the VM that has a name now: its backups before a renaming are those of the VM, too."""
+    named = (read_listed_options(driver.tool, one) for one in driver.list_all() if one.name == name and not one.error)
+    return [birth for one in filter(None, named) for birth in (one.birth, *(one.own_mark or {}).get(BIRTHS, ()))]
 
 
 def _check_unseen(driver, vm, asked, found, silent):

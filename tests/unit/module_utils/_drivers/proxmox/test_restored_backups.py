@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.backups import decisions
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import GuardedVm
 
 from simulators.proxmox import behind
 from simulators.proxmox.cluster import Pool
 from simulators.proxmox.invariants import orphans
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, do_snapshot, machine_of
 from unit.module_utils._drivers.proxmox.tasks import done, failed
-from unit.module_utils._drivers.proxmox.test_backups import record_of, reject, stored, taken, unchanged
+from unit.module_utils._drivers.proxmox.test_backups import OTHER, record_of, reject, stored, taken, unchanged
 
 HOUR = 3600
 BESIDE = {"name": "web1", "state": "restored", "backup": "newest", "new_name": "web1b"}
@@ -333,6 +335,38 @@ def test_replaced_vm_keeps_its_name_and_its_lease(world):
     restored(world, **{**REPLACE, "name": "new"})
     (vm,) = do(world, name="new", check=True).vms
     assert (vm["owner"], vm["id"]) == ("you", vmid)
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "allow_rename"])
+def test_backups_of_a_renamed_vm_are_restored_beside_it(world, by_hand):
+    do(world, name="web3", state="stopped", disks=[{"size": "1G"}], node="pve1")
+    backup, vmid = back_up(world, "web3"), number_of(world, "web3")
+    if by_hand:
+        behind.edit(world, vmid, name="new")
+        world.statistics.renew()
+    else:
+        done(world, name="new", id=str(vmid), allow_rename=True)
+    for number, wanted in enumerate(("newest", backup)):
+        restored(world, name="new", state="restored", backup=wanted, new_name=f"copy{number}")
+        assert byte_of(world, f"copy{number}") == 7
+    drilled = GuardedVm("lab", "proxmox", "new", str(vmid), ("new",))
+    listed = done(world, run=do_backup, check=True, name="new", **decisions.list_backups({}))
+    chosen, _why = decisions.newest(drilled, {"vms": listed.vms}, world.now)
+    restored(world, **decisions.restore(drilled, chosen["id"]))
+    assert byte_of(world, decisions.name_of(backup)) == 7
+    behind.edit(world, vmid, smbios1=OTHER)  # Another VM has the name now.
+    reject(world, "there is no complete backup of 'new'", **{**BESIDE, "name": "new", "new_name": "copy9"})
+
+
+def test_backups_of_a_vm_that_was_restored_and_renamed_are_restored_beside_it(world):
+    """Its record names the births that it continues."""
+    back_up(world)
+    behind.edit(world, 100, name="other", smbios1=OTHER)
+    restored(world, name="web1", state="restored", backup="newest")
+    behind.edit(world, number_of(world, "web1"), name="new")
+    world.statistics.renew()
+    restored(world, **{**BESIDE, "name": "new"})
+    assert byte_of(world, "web1b") == 7
 
 
 def test_snapshots_of_one_name_are_different_plans(world):
