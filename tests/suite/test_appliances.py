@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from suite import appliance_files as made
+from suite import backup_files
 from suite.answer import Task
 from suite.belts import share
 
@@ -259,8 +260,10 @@ def test_appliance_at_an_address_becomes_a_vm(qemu, carry, folder, server):
 _KILLED_AT = 3
 
 
-def test_killed_creation_is_completed(request, qemu, carry, folder, shim):
-    asked = _asked(_simple(folder))
+@pytest.mark.parametrize("kind", ["archive", "backup"])
+def test_killed_creation_is_completed(request, qemu, carry, folder, shim, kind):
+    source = _simple(folder) if kind == "archive" else str(backup_files.with_two_disks(folder, OTHER, THEN))
+    asked = _asked(source)
     calls = carry(qemu, [Task("make", asked)], [VM])["make"].calls
     for number in share(request.config, [call.number for call in calls], _KILLED_AT):
         qemu.clean()
@@ -272,4 +275,4 @@ def test_killed_creation_is_completed(request, qemu, carry, folder, shim):
         assert [answer.msg for answer in answers.values() if answer.failed] == [], number
         assert not answers["again"].changed
         assert qemu.holds(answers["run"].truth[VM], THEN, "sda")
-        assert len(answers["again"].vm(VM)["disks"]) == 1
+        assert len(answers["again"].vm(VM)["disks"]) == (1 if kind == "archive" else 2)

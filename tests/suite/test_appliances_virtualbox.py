@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from suite import appliance_files as made
+from suite import backup_files
 from suite.answer import Task
 from suite.belts import share
 
@@ -138,9 +139,10 @@ _KILLED_AT = 3
 
 
 @pytest.mark.full
-def test_killed_creation_is_completed(request, box, carry, tmp_path, shim):
+@pytest.mark.parametrize("kind", ["archive", "backup"])
+def test_killed_creation_is_completed(request, box, carry, tmp_path, shim, kind):
     box.clean()
-    source = _ova(tmp_path)
+    source = _ova(tmp_path) if kind == "archive" else str(backup_files.with_two_disks(tmp_path, OTHER, THEN))
     asked = _tasks(VM, source, NAT)[1].options
     calls = carry(box, [Task("make", asked)], [VM])["make"].calls
     for number in share(request.config, [call.number for call in calls], _KILLED_AT):
