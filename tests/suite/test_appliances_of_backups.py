@@ -19,6 +19,8 @@ from suite.answer import Task
 from suite.backup_tasks import WEB, assert_worked, backing_up, bring, content, disks_of, powered, virsh
 
 NEW = "pvg-moved"
+#: The bytes that fill the disk that a VM starts from, and its other one.
+THEN, OTHER = 0x11, 0x22
 #: What the powers of a definition would do.
 POWERS = (
     "<filesystem type='mount'><source dir='/'/><target dir='all'/></filesystem>"
@@ -80,6 +82,36 @@ def test_backup_becomes_another_vm_of_libvirt(qemu, carry, place, firmware):
     assert answers["run"].result.get("warnings", []) == []
 
 
+#: {platform: what its error names}.
+WITHOUT = {"libvirt_test": "appliance", "vagrant": "Use image with a box", "vmm": "image", "wsl": "Use image"}
+
+
+def test_backup_becomes_a_vm_on_each_platform_or_is_rejected_by_name(platform, carry, place):
+    platform.clean()
+    place.mkdir()
+    folder, name = made.with_two_disks(place, OTHER, THEN), "pvc-moved"
+    networks = [{"name": "VM Network", **platform.nic}] if platform.name not in WITHOUT else []
+    answers = carry(platform, _tasks(_asked(folder, name, networks)), [name])
+    if platform.name in WITHOUT:
+        for answer in answers.values():
+            assert (answer.failed, answer.changed, answer.truth[name]) == (True, False, None), answer.result
+            assert WITHOUT[platform.name] in answer.msg, answer.msg
+        return
+    assert_worked(answers, check=True, run=True, again=False)
+    check, run = answers["check"], answers["run"]
+    assert (check.truth[name], check.result["diff"]) == (None, run.result["diff"])
+    assert check.vm(name)["not_carried"] == run.vm(name)["not_carried"] != []
+    found = answers["again"].vm(name)
+    assert (found["cpus"], found["memory_mib"], len(found["networks"])) == (2, 128, 1)
+    slots = [one["slot"] for one in found["disks"]]
+    # The simulated server keeps no content of uploads: unit/module_utils/_drivers/proxmox/test_appliances.py.
+    assert platform.name == "proxmox" or [
+        platform.holds(run.truth[name], byte, slot) for byte, slot in zip((THEN, OTHER), slots)
+    ] == [True, True]
+    assert_worked(carry(platform, [Task("gone", {"name": [name], "state": "absent"})], [name]), gone=True)
+    platform.clean()
+
+
 def _write(name, data):
     return lambda place: (place / name).write_bytes(data)
 
@@ -130,7 +162,7 @@ def test_tampered_backup_changes_nothing(qemu, carry, place):
     for number, (change, expected) in enumerate(TAMPERED.items()):
         parent = place / str(number)
         parent.mkdir(parents=True)
-        folder = made.with_two_disks(parent, 1, 2)
+        folder = made.with_two_disks(parent, OTHER, THEN)
         change(folder)
         asked = _asked(folder, networks=[{"name": "VM Network", "type": "network", "source": "default"}])
         labels = f"{number} check", f"{number} run"
@@ -148,7 +180,7 @@ def test_tampered_backup_changes_nothing(qemu, carry, place):
 def test_powers_of_a_definition_are_named_and_not_in_the_vm(qemu, carry, place):
     qemu.clean()
     place.mkdir()
-    folder = made.with_two_disks(place, 1, 2)
+    folder = made.with_two_disks(place, OTHER, THEN)
     _edit_definition(
         folder, "<emulator>/usr/bin/qemu-system-x86_64</emulator>", f"<emulator>/x/evil</emulator>{POWERS}"
     )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
@@ -84,9 +85,11 @@ def test_backup_of_libvirt_becomes_a_vm(world, tmp_path, own_images, system):
     """With its address, which no other VM of the cluster gets then."""
     place = stored.with_two_disks(tmp_path, 1, 2, system=system)
     asked = {"name": "web3", "appliance": {"source": str(place), "networks": NETWORKS, "keep_macs": True}}
-    check, run = do(world, check=True, **asked), do(world, **asked)
+    api = _Contents(world)
+    check, run = do(world, check=True, **asked), do(world, api=api, **asked)
     assert not run.failed, run.msg
     assert (check.diff, check.vms[0]["not_carried"]) == (run.diff, run.vms[0]["not_carried"])
+    assert api.first_bytes == {"sata0": 2, "sata1": 1}
     options = _has_disks(world)
     assert (options["cores"], options["memory"]) == ("2", "128")
     assert options["net0"].partition(",")[0] == f"e1000={stored.MAC}"
@@ -94,6 +97,20 @@ def test_backup_of_libvirt_becomes_a_vm(world, tmp_path, own_images, system):
     assert os.listdir(own_images) == []
     unchanged(world, **asked)
     rejected(world, f"web4: networks.0.mac: {stored.MAC} is used by web3", "keep_macs", **{**asked, "name": "web4"})
+
+
+class _Contents(Api):
+    """Keeps the first byte of each disk that is uploaded, by its slot."""
+
+    def __init__(self, world, **more):
+        super().__init__(world, **more)
+        self.first_bytes = {}
+
+    def upload(self, path, parameters, file):
+        command = ["qemu-io", "-r", "-f", "qcow2", "-c", "read -v 0 1", file]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        self.first_bytes[file.split("-")[-2]] = int(text.split()[1], 16)
+        return super().upload(path, parameters, file)
 
 
 def test_tampered_backup_is_rejected_before_anything_is_written(world, tmp_path):
