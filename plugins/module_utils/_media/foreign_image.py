@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from shlex import join, quote
+from shlex import quote
 
 from .._core.errors import Refused
 from .._core.sharing.needed_files import Image
@@ -189,12 +189,12 @@ def check_directory(about, directory, options, copied=None):
     """
     shared = None if options.get("allow_shared_directory") else folders.shared_folder(directory)
     if shared:
-        is_copy = copied and f"{shared}/".startswith(f"{os.path.realpath(copied)}/")
-        flags, path = (["-R"], copied) if is_copy else ([], shared)
-        commands = "; ".join(join([*words, path]) for words in (["chown", *flags, "root"], ["chmod", *flags, "go-w"]))
+        change = f"chown root {quote(shared)}; chmod go-w {quote(shared)}"
+        if copied and f"{shared}/".startswith(f"{os.path.realpath(copied)}/"):
+            change = f"chown -R root {quote(copied)}; chmod -R go-w {quote(copied)}"
         raise Refused(
             f"{about}: other users can write to {shared}, so they could exchange files while the task uses them.",
-            f"Run: {commands}. For a mount without owners, such as CIFS,"
+            f"Run: {change}. For a mount without owners, such as CIFS,"
             " set its options uid=0 and dir_mode=0755. If you trust everybody who can write there, set"
             " allow_shared_directory: true.",
         )

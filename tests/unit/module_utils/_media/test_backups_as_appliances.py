@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.lo
 from suite import backup_files as made
 from unit.module_utils._media.appliance_tasks import M, request
 
+CHECKOUT = Path(__file__).parents[4]
 RECORDED = Path(__file__).parents[2] / "fixtures" / "virsh" / "9.0.0"
 TPM = "content of the TPM (tpm: true adds an empty one)"
 NEW_MACS = "MAC addresses (each NIC gets a new one; appliance.keep_macs: true keeps them)"
@@ -344,6 +346,22 @@ def test_copied_folder_needs_its_owner(tmp_path):
         _asked(place)
     assert f"Run: chown -R root {place.parent}; chmod -R go-w {place.parent}." in str(error.value)
     assert _asked(place, allow_shared_directory=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("rsync"), reason="needs root and rsync")
+def test_copy_command_of_the_guide_is_enough(tmp_path):
+    place = _backup(tmp_path)
+    for one in (place.parent, place, *place.iterdir()):
+        os.chown(one, 1234, 1234)
+        one.chmod(0o770)
+    (tmp_path / "new").mkdir()
+    (command,) = re.findall(r"^rsync .*", (CHECKOUT / "docs" / "appliances.md").read_text(), re.MULTILINE)
+    for guide, here in (("kvm1:/srv/backups", tmp_path / "backups"), ("/srv/backups", tmp_path / "new")):
+        command = command.replace(guide, str(here), 1)
+    subprocess.run(command.replace("UUID", made.BIRTH).replace("ID", made.ID).split(), check=True)
+    copy = tmp_path / "new" / made.BIRTH / made.ID
+    assert _asked(copy)[1]["checksum"] == _asked(place, allow_shared_directory=True)[1]["checksum"]
+    assert {one.stat().st_uid for one in (copy.parent, copy, *copy.iterdir())} == {0}
 
 
 # MAC addresses --------------------------------------------------------------------------------------------------------
