@@ -73,14 +73,21 @@ def _node(call):
     return f"node '{found[1]}'" if found else "the node"
 
 
+def grant_remedy(path):
+    """Return how an account gets a missing privilege on a path."""
+    return (
+        f"Give it a role that has it: pveum acl modify {path} --roles ROLE --users USER; a token with privilege"
+        " separation needs the role too: the same with --tokens TOKEN."
+    )
+
+
 def _forbidden(reason, call, who):
     right = _RIGHT.search(reason)
     if right:
         path, privileges = right[1], " or ".join(right[2].split("|"))
         return Refused(
             f"{who} lacks the privilege {privileges} on {path}.",
-            f"Give it a role that has it: pveum acl modify {path}; a token needs it in addition to its user, unless it"
-            " was created without privilege separation.",
+            grant_remedy(path),
         )
     if "does not exist" in reason:
         return NotFound(

@@ -22,8 +22,8 @@ from ..._core.record.reader import Damaged, is_text, list_of, read
 from ..._ports import permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
+from ..._tools.proxmox_errors import grant_remedy
 from . import mark
-from .privileges import grant_remedy
 from .settings.disks import STATE_VOLUMES, disks_of
 
 _VERSION = 1

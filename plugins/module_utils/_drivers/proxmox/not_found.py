@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from ..._core.errors import ApiError, NotFound, Refused
+from ..._tools.proxmox_errors import grant_remedy
 from .cluster import missing, read_listed_options
-from .privileges import AUDIT, grant_remedy, no_visible_vm
+from .privileges import AUDIT, no_visible_vm
 
 
 def not_found_by_id(observer, targets, listed):

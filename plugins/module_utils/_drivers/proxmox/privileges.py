@@ -12,6 +12,7 @@ from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
 from ..._core.pattern import Pattern
 from ..._tools import proxmox_values as values
+from ..._tools.proxmox_errors import grant_remedy
 from .settings.architecture import NAMES
 from .settings.devices import ROOT, STEMS
 from .settings.networks import check_bridge_privilege, check_nic
@@ -150,18 +151,11 @@ def _parents(path):
         yield path
 
 
-def grant_remedy(path):
-    return (
-        f"Give it a role that has it: pveum acl modify {path}; a token needs it in addition to its user, unless it was"
-        " created without privilege separation."
-    )
-
-
 def no_visible_vm(who):
     """(message, remedy) if an account can see no VM at all, so it is unknown which exist."""
     return (
         f"{who} sees no VM: it has the privilege {AUDIT} nowhere, so an existing VM looks like a missing one.",
-        "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs its own role.",
+        grant_remedy("/vms"),
     )
 
 
@@ -195,8 +189,7 @@ class NewVmPrivileges:
         raise Refused(
             f"{label}: {self._driver.tool.api.who} does not see all VMs, so a VM of this name may exist: it lacks the"
             f" privilege {AUDIT} on /vms.",
-            f"Set the id of the new VM, or a pool on which it has {AUDIT}, or give it a role: pveum acl modify /vms; a"
-            " token with privilege separation needs its own role.",
+            f"Set the id of the new VM, or a pool on which it has {AUDIT}. {grant_remedy('/vms')}",
         )
 
     def check(self, label, *privileges):
