@@ -11,10 +11,10 @@ import lzma
 import tarfile
 from contextlib import contextmanager
 
-from .._core.errors import CommandFailed, Refused, Unavailable
+from .._core.errors import CommandFailed, Refused
 from .._ports import files, partial_files
 from .._ports.clock import call_timeout
-from .._ports.command import Commands
+from .._ports.command import Commands, is_installed
 from .._tools.qemu_img import QemuImg
 from . import foreign_image
 
@@ -31,19 +31,11 @@ def is_archive(content):
 
 def unpackers(commands):
     """Return what can be unpacked on this host; zstd needs its program."""
-    return (*_OPEN, "tar", *(("zst",) if _has(commands, "zstd") else ()))
+    return (*_OPEN, "tar", *(("zst",) if is_installed(commands, "zstd") else ()))
 
 
 def converters(commands, converter):
-    return (converter,) if _has(commands, converter.tool) else ()
-
-
-def _has(commands, program):
-    try:
-        commands.find(program)
-    except Unavailable:
-        return False
-    return True
+    return (converter,) if is_installed(commands, converter.tool) else ()
 
 
 def unpack(source, chain, image_format):

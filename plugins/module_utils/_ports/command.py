@@ -161,3 +161,12 @@ def _encode(text):
 
 def _decode(data):
     return data.decode("utf-8", "surrogateescape")
+
+
+def is_installed(commands, name_or_path):
+    """Return whether ``commands`` find a program."""
+    try:
+        commands.find(name_or_path)
+    except errors.Unavailable:
+        return False
+    return True

@@ -22,57 +22,34 @@ class State(NamedTuple):
     temporary: bool = False
 
 
-_COMMON = {
-    "not_created": State("absent"),
-    "preparing": State("unknown", temporary=True),
-    "running": State("running"),
-    "paused": State("paused"),
-}
-#: {provider: {its state: State}}
+def _states(temporary=False, **names):
+    """Return {state of a provider: State} of {power: names of these states}."""
+    return {name: State(power, temporary) for power, known in names.items() for name in known.split()}
+
+
+_COMMON = {**_states(absent="not_created", running="running", paused="paused"), **_states(True, unknown="preparing")}
+#: {provider: {its state: State}}. Of libvirt, "inaccessible" is a VM that runs, but without an address yet.
 _BY_PROVIDER = {
     "libvirt": {
-        # Running, but without an address yet.
-        "inaccessible": State("running"),
-        "blocked": State("running"),
-        "nostate": State("running"),
-        "shutoff": State("stopped"),
-        "shutting_down": State("running", temporary=True),
-        "crashed": State("failed"),
-        "pmsuspended": State("paused"),
+        **_states(running="inaccessible blocked nostate", stopped="shutoff", failed="crashed", paused="pmsuspended"),
+        **_states(True, running="shutting_down"),
     },
     "virtualbox": {
-        "poweroff": State("stopped"),
-        "saved": State("suspended"),
-        "aborted": State("stopped"),
-        "aborted_saved": State("suspended"),
-        "gurumeditation": State("failed"),
-        "stuck": State("failed"),
-        "starting": State("running", temporary=True),
-        "restoring": State("running", temporary=True),
-        "stopping": State("running", temporary=True),
-        "saving": State("running", temporary=True),
-        "livesnapshotting": State("running", temporary=True),
-        "onlinesnapshotting": State("running", temporary=True),
-        "deletingsnapshotlive": State("running", temporary=True),
-        "deletingsnapshotlivepaused": State("paused", temporary=True),
-        "snapshotting": State("stopped", temporary=True),
-        "restoringsnapshot": State("stopped", temporary=True),
-        "deletingsnapshot": State("stopped", temporary=True),
-        "settingup": State("stopped", temporary=True),
-        "inaccessible": State("unknown"),
+        **_states(stopped="poweroff aborted", suspended="saved aborted_saved", failed="gurumeditation stuck"),
+        **_states(unknown="inaccessible"),
+        **_states(
+            True,
+            running="starting restoring stopping saving livesnapshotting onlinesnapshotting deletingsnapshotlive",
+            paused="deletingsnapshotlivepaused",
+            stopped="snapshotting restoringsnapshot deletingsnapshot settingup",
+        ),
     },
     "hyperv": {
-        "off": State("stopped"),
-        "saved": State("suspended"),
-        "starting": State("running", temporary=True),
-        "resuming": State("running", temporary=True),
-        "stopping": State("running", temporary=True),
-        "saving": State("running", temporary=True),
-        "pausing": State("running", temporary=True),
-        "reset": State("running", temporary=True),
+        **_states(stopped="off", suspended="saved"),
+        **_states(True, running="starting resuming stopping saving pausing reset"),
     },
-    "vmware_desktop": {"not_running": State("stopped"), "suspended": State("suspended")},
-    "proxmox": {"stopped": State("stopped")},
+    "vmware_desktop": _states(stopped="not_running", suspended="suspended"),
+    "proxmox": _states(stopped="stopped"),
 }
 
 

@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET
 from typing import Callable
 
 from .._core.frozen import Frozen
+from .domain_xml import find_or_add_child as _child
 
 #: What a network has that only uses an existing bridge: none of these.
 _NOT_OF_BRIDGES = ("ip", "dns", "domain", "mtu", "mac", "route")
@@ -35,11 +36,6 @@ def subnet_element(root, address):
         if interface is not None and interface.version == address.version and address in interface.network:
             return element
     return None
-
-
-def _child(element, tag):
-    found = element.find(tag)
-    return ET.SubElement(element, tag) if found is None else found
 
 
 def served(root):

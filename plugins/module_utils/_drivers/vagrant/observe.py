@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 
-from ..._core.errors import InvalidInput, NotFound, Unavailable
+from ..._core.errors import InvalidInput, NotFound
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import CREATED, DAMAGED
 from ..._ports import files
 from ..._ports.clock import call_timeout
-from ..._ports.command import Commands
+from ..._ports.command import Commands, is_installed
 from ..._tools import vagrant as tool
 from ..._tools.vagrantfile_provider import EXPERIMENTS
 from ..._tools.vboxmanage import VBoxManage
@@ -252,14 +252,6 @@ def _ssh(project_vm, provider_vm, ssh_config):
     host, port = host_and_port
     key_file = project_vm.created.key_file or record.get("key_file")
     return {"host": host, "port": port, "user": record.get("user"), "key_file": key_file, "scope": "host"}
-
-
-def is_installed(commands, executable):
-    try:
-        commands.find(executable)
-    except Unavailable:
-        return False
-    return True
 
 
 def make_observer(params):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ..._core.errors import PolyvirtError, Unavailable
+from ..._core.errors import PolyvirtError
 from ..._ports import files
+from ..._ports.command import is_installed
 
 #: The kernel messages of this boot. They mention vmm0 only if the CPU has VMX with EPT, or SVM with RVI.
 _DMESG, _DEVICE, _FIRMWARE = "/var/run/dmesg.boot", "/dev/vmm", "/etc/firmware/vmm-bios"
@@ -31,7 +32,7 @@ def host_facts(commands, tool, config_file):
     attached = _is_attached(commands)
     facts = {
         "version": system[1],
-        "available": _exists(commands, "vmctl") and _exists(commands, "vmd"),
+        "available": is_installed(commands, "vmctl") and is_installed(commands, "vmd"),
         "cpu_supported": attached,
         "kernel_supported": attached,
         "enabled": _succeeds(commands, "rcctl", "get", "vmd", "status"),
@@ -83,14 +84,6 @@ def _vmd_responds(tool):
     try:
         tool.status()
     except PolyvirtError:
-        return False
-    return True
-
-
-def _exists(commands, name):
-    try:
-        commands.find(name)
-    except Unavailable:
         return False
     return True
 

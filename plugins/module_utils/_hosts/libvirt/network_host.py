@@ -97,7 +97,7 @@ class Networks:
         """Return who would lose the connection if a network is stopped: VMs, and ports of its bridge of nobody else."""
         root = reading.networks[name][tool.LIVE]
         bridge = values.read(root)["bridge"]
-        by_name = {vm for vm, definition in reading.running if bridge and bridge in _bridges_of(definition)}
+        by_name = {vm for vm, one in reading.running if bridge and bridge in _ends_of(one, "source", "bridge")}
         return tuple(sorted(self._owners_of_ports(name, reading) | by_name | self._on_bridge(root, bridge, reading)))
 
     def _owners_of_ports(self, name, reading):
@@ -118,7 +118,7 @@ class Networks:
         if not bridge or not self._is_of_this_kernel or values.read(root)["mode"] == BRIDGE:
             return set()
         uplinks = {one.get("dev") for one in (*root.findall("forward"), *root.findall("forward/interface"))}
-        owners = {port: vm for vm, definition in reading.running for port in _ports_of(definition)}
+        owners = {port: vm for vm, definition in reading.running for port in _ends_of(definition, "target", "dev")}
         device = f"/sys/class/net/{bridge}"
         ports = {*files.entries(f"{device}/brif")} - {f"{bridge}{_OWN_PORT}"} - uplinks
         # What is on top of the bridge, such as a macvtap or a VLAN, goes with it.
@@ -208,16 +208,10 @@ def _networks_of(definition):
     return {one.get("network") for one in sources if one is not None}
 
 
-def _bridges_of(definition):
-    """Return the bridges of the NICs in the definition of a running VM."""
-    sources = [nic.find("source") for nic in definition.interfaces()]
-    return {one.get("bridge") for one in sources if one is not None}
-
-
-def _ports_of(definition):
-    """Return the names of the interfaces of the host that belong to the NICs of a running VM."""
-    targets = [nic.find("target") for nic in definition.interfaces()]
-    return {one.get("dev") for one in targets if one is not None}
+def _ends_of(definition, tag, attribute):
+    """Return the names of interfaces of the host at the NICs of a running VM: bridges, or those of the NICs."""
+    ends = [nic.find(tag) for nic in definition.interfaces()]
+    return {one.get(attribute) for one in ends if one is not None}
 
 
 class NetworkHost(DefinedHost):

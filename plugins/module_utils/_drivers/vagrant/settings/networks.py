@@ -11,6 +11,8 @@ from ...._kit.addresses import normalized_address
 #: The key of the NIC through which Vagrant connects.
 FIRST_NIC = "0"
 _NETWORKS = {"hostonly": "private", "bridged": "public"}
+#: {suboption: key of a described network}
+_NAMES = {"address": "address", "mac": "mac", "source": "bridge"}
 _TYPES = {network: kind for kind, network in _NETWORKS.items()}
 
 
@@ -20,12 +22,7 @@ def read_networks(described):
 
 
 def _nic(network):
-    nic = {
-        "type": _TYPES[network["type"]],
-        "address": network.get("address"),
-        "mac": network.get("mac"),
-        "source": network.get("bridge"),
-    }
+    nic = {"type": _TYPES[network["type"]], **{key: network.get(name) for key, name in _NAMES.items()}}
     return {key: value for key, value in nic.items() if value is not None}
 
 
@@ -35,12 +32,7 @@ def write_networks(nics):
 
 
 def _network(nic):
-    network = {
-        "type": _NETWORKS[nic["type"]],
-        "address": nic.get("address"),
-        "mac": nic.get("mac"),
-        "bridge": nic.get("source"),
-    }
+    network = {"type": _NETWORKS[nic["type"]], **{name: nic.get(key) for key, name in _NAMES.items()}}
     # As it is read again: a creation that is sent twice compares both.
     return {key: value for key, value in network.items() if value is not None}
 
