@@ -251,9 +251,7 @@ def _names_host(cloud_init):
 
 def _host_names(name):
     """The short host name and the full name, if the name of the VM has a domain: web1.example.com."""
-    if not _WITH_DOMAIN.match(name):
-        return {}
-    return {"hostname": name.partition(".")[0], "fqdn": name}
+    return {"hostname": name.partition(".")[0], "fqdn": name} if _WITH_DOMAIN.match(name) else {}
 
 
 def _key(key):

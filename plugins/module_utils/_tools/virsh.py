@@ -262,9 +262,7 @@ def _marked(words, mark):
 
 def quoted(word):
     """A word quoted for virsh's parser: within single quotes only the single quote itself is special."""
-    if _PLAIN_WORD.match(word):
-        return word
-    return "'" + word.replace("'", "'\\''") + "'"
+    return word if _PLAIN_WORD.match(word) else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _chunks(commands):

@@ -124,9 +124,7 @@ def uncertain_sources(vm, request):
 def _unproven_sources(vm, request):
     """Return the sources that the task sets for a VM without a record of creation, unless it is adopted."""
     given = [option for option in SOURCES if option in request.creation]
-    if not given or vm.created or vm.id is None or request.policy.adopt:
-        return []
-    return given
+    return [] if not given or vm.created or vm.id is None or request.policy.adopt else given
 
 
 def is_cloned(request):

@@ -141,9 +141,7 @@ def _instead_of_hardware(hypervisor, local):
 
 
 def _name_fault(name):
-    if name.isdigit():
-        return "virsh would read a number as the id of a running VM"
-    return None
+    return "virsh would read a number as the id of a running VM" if name.isdigit() else None
 
 
 #: {key of native: option that sets the same}
@@ -265,9 +263,7 @@ class Snapshots(Frozen, eq=False):
     def _can_be_internal(self, vm):
         """Whether the state of the firmware (NVRAM) of a running VM can be part of an internal snapshot."""
         config = vm.active or vm.config
-        if not runs_with_uefi(vm):
-            return True
-        return self.nvram and config.get("nvram_format") == QCOW2
+        return not runs_with_uefi(vm) or (self.nvram and config.get("nvram_format") == QCOW2)
 
     def cost_of_taking(self, vm, change):
         if vm.power == SUSPENDED:
