@@ -13,14 +13,7 @@ from ..._core.model import RUNNING
 from ..._core.options.cloud_init import COMMAND
 from ..._core.options.guest_conditions import forwarded
 from .ending import confirm, fail, finish
-from .state import (
-    GUEST,
-    POWER_ONLY,
-    Ask,
-    Observe,
-    Probe,
-    Probed,
-)  # fmt: skip
+from .state import GUEST, POWER_ONLY, Ask, Observe, Probe, Probed
 
 FACETS = frozenset({"power", "addresses"})
 CLOUD_INIT = "cloud_init"

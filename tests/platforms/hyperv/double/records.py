@@ -195,11 +195,7 @@ def _firmware():
 
 
 def _security():
-    return {
-        "TpmEnabled": False,
-        "EncryptStateAndVmMigrationTraffic": False,
-        "VirtualizationBasedSecurityOptOut": False,
-    }
+    return {"TpmEnabled": False, "EncryptStateAndVmMigrationTraffic": False, "VirtualizationBasedSecurityOptOut": False}
 
 
 @dataclass
