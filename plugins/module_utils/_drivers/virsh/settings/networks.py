@@ -213,10 +213,14 @@ def _cost_of_adding(vm, change):
 def _cost_of_removing(vm, change):
     """The cost of removing a NIC: the guest must release it, which a paused guest does not.
 
-    A NIC whose MAC another one gets at the next start is kept until then: one before it is removed.
+    If another NIC becomes a different one at the next start, such as this one, all NICs are kept until then: one before
+    this is left out, and the guest would lose both.
     """
-    mac = change.old.get("mac")
-    moved = mac and any((entry or {}).get("mac") == mac for entry in change.beside.values())
+    nics = vm.config.get("networks") or {}
+    pairs = [(nics.get(key, {}), entry or {}) for key, entry in change.beside.items()]
+    moved = any(
+        new.get(name, old.get(name)) != old.get(name) for old, new in pairs for name in ("mac", "model", "type")
+    )
     if vm.active is None or vm.power == PAUSED or moved:
         return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
