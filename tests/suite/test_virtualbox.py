@@ -18,6 +18,7 @@ from platforms.virtualbox import reading as virtualbox_told
 from platforms.virtualbox.double import vdi
 from suite.answer import Task
 from suite.carry import carry_one
+from suite.described import entry_of
 from suite.limits import wait_until
 from suite.scenarios.snapshots import snapshot
 
@@ -249,3 +250,25 @@ def test_clone_does_not_trace_packets_to_the_file_of_its_source(platform, carry,
     answers = carry(platform, [Task(name, {"name": [name], "state": "started"}) for name in names], names)
     assert [answers[name].failed for name in names] == [False, False, True]
     assert str(packets) in answers[names[2]].msg
+
+
+def test_vm_whose_name_ends_with_a_space_is_described_and_deleted_by_its_id(box, carry):
+    """VirtualBox accepts such a name, and no task does."""
+    box.clean()
+    name = f"{box.prefix}blank"
+    box.bring({name: STOPPED})
+    uuid = box.ids()[name]
+    box.box.run("modifyvm", uuid, "--name", f"{name} ")
+    described = _one_info(box, carry, {"describe": True, "id": uuid})
+    assert [one["name"] for one in described.vms] == [f"{name} "]
+    entry = entry_of(described.vms[0]["task"])
+    assert (entry["id"], "name" in entry) == (uuid, False)
+    absent = {"id": uuid, "state": "absent", "delete_disks": "all"}
+    tasks = [Task("check", entry, check=True), Task("run", entry), Task("absent", absent)]
+    answers = carry(box, tasks)
+    assert [(one.failed, one.changed) for one in answers.values()] == [(False, False)] * 2 + [(False, True)]
+    assert box.all_ids() == {}
+
+
+def _one_info(box, carry, options):
+    return carry(box, [Task("info", options, about="vm_info")])["info"]
