@@ -145,16 +145,22 @@ def _newest(name):
     return {"name": [name], "storage": "backups", "state": "restored", "backup": "newest"}
 
 
-def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world):
-    """A deleted VM has left them on two storages, with the next free number."""
-    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", **_now())
+@pytest.mark.parametrize(("name", "node"), [("web1", "pve1"), ("web2", "pve2")], ids=["running", "off"])
+def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world, name, node):
+    """A deleted VM has left them on two storages, with the next free number.
+
+    The server lists them as unused disks of the restored copy, and deletes them with it (recorded: restore_rescan).
+    """
+    taken = modules.ours("backup", name=[name], storage="backups", max_age="20h", **_now())
     assert taken.changed, taken.msg
-    left = [world.storages.allocate(one, "pve2", 102, GIB) for one in ("local-lvm", "nfs")]
-    asked = {**_newest("web2"), "replace": True, **_now()}
+    left = [world.storages.allocate(one, node, 102, GIB) for one in ("local-lvm", "nfs")]
+    asked = {**_newest(name), "replace": True, **_now()}
     for check in (True, False):
         ran = modules.ours("backup", check=check, **asked)
         assert (ran.failed, ran.changed) == (False, True), ran.msg
-    assert sorted(left) == orphans(world)
+        assert sorted(left) == orphans(world)
+    copies = [entry.params["vmid"] for entry in world.journal.writes() if "archive" in entry.params]
+    assert copies[0] == "103"
     rejected = [modules.ours(name=["web3"], id="102", disks=[{"size": "1G"}], check=check) for check in (True, False)]
     assert len({one.msg for one in rejected}) == 1 and "number 102" in rejected[0].msg
     assert sorted(world.cluster.machines) == [100, 101, 9000]
