@@ -25,7 +25,7 @@ IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
 @pytest.fixture(name="world")
 def _world():
     world = worlds.with_cases(DrivenClock())
-    world.timing.refused = 0
+    world.timing.refused = world.timing.backup_per_gib = world.timing.restore_per_gib = 0
     yield world
     assert world.tasks.crashes == []
 
