@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 
 from suite import backup_files as made
 from suite.answer import Task
-from suite.backup_tasks import WEB, assert_worked, backing_up, bring, content, disks_of, powered, virsh
+from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, bring, content, disks_of, powered, virsh
 
 NEW = "pvg-moved"
 #: The bytes that fill the disk that a VM starts from, and its other one.
@@ -68,6 +68,9 @@ def test_backup_becomes_another_vm_of_libvirt(qemu, carry, place, firmware):
         assert f"{NEW}: networks.0.mac: {mac} is used by {WEB}." in answers[label].msg, answers[label].msg
         assert answers[label].truth[NEW] is None
     assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
+    both = Task("both", {**kept, "name": [NEW, COPY]}, check=True)
+    twice = carry(qemu, [both], [NEW, COPY])["both"]
+    assert f"{COPY}: networks.0.mac: {mac} is used by {NEW}, as this task makes it." in twice.msg
     answers = carry(qemu, _tasks(kept), [NEW])
     assert_worked(answers, check=True, run=True, again=False)
     assert answers["check"].truth[NEW] is None

@@ -125,7 +125,7 @@ def file_or_address(text, option):
             f"{option}: '{text}' is not an absolute path.",
             "Set the full path of the file on the host of the task, or its address (https://...).",
         )
-    return text
+    return text if "://" in text else text.rstrip("/") or text
 
 
 def mac_address(text, option):

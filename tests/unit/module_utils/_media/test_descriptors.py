@@ -11,6 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import APPLIANCES
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.defaults import placed_nics
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.descriptor import read
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.envelope import Damaged
 
@@ -47,6 +49,23 @@ def test_dialects_of_virtualbox_are_read_alike(name):
     has_macs = any("MAC" in text for text in system.lost)
     assert has_macs == (name != "bnm")
     assert {"port forwards", "shared folders", "variables of the firmware (NVRAM)"} <= set(system.lost)
+
+
+@pytest.mark.parametrize("name", ["b09", "b10", "b20"])
+def test_macs_that_virtualbox_exports_can_be_kept(name):
+    """It writes them without colons, in its own section, in the order of the NICs."""
+    system = read((RECORDED / f"{name}.ovf").read_bytes(), {"keep_macs": True})
+    assert [nic.mac for nic in system.nics] == ["0800273ACB88", "0800271234AB", "0800270E8EF6", "0800271186E0"]
+    assert not any("MAC" in text for text in system.lost)
+    networks = {nic.network: {"type": "nat"} for nic in system.nics}
+    placed = placed_nics(system, networks, APPLIANCES, "web: appliance", keeps_macs=True)
+    assert [nic["mac"] for nic in placed.values()][:2] == ["08:00:27:3a:cb:88", "08:00:27:12:34:ab"]
+
+
+def test_mac_of_the_device_itself_counts():
+    text = made.one_disk(made.item(10, 40, Connection="LAN", ResourceSubType="E1000", Address="00:50:56:aa:bb:cc"))
+    (nic,) = read(text.encode(), {}).nics
+    assert nic.mac == "00:50:56:aa:bb:cc"
 
 
 def test_bios_is_what_virtualbox_does_not_write():
