@@ -180,6 +180,18 @@ def test_tampered_backup_changes_nothing(qemu, carry, place):
     assert qemu.contents() == before
 
 
+def test_definition_of_another_vm_is_not_restored_either(qemu, carry, place):
+    qemu.clean()
+    place.mkdir()
+    folder = made.with_two_disks(place, OTHER, THEN)
+    _edit_definition(folder, made.BIRTH, made.BIRTH[::-1])
+    asked = {"name": ["web1"], "directory": str(place / "backups"), "state": "restored", "backup": made.ID}
+    answers = carry(qemu, [Task(one, asked, one == "check", "backup") for one in ("check", "run")], ["web1"])
+    for answer in answers.values():
+        assert f"its definition is not valid: its UUID is {made.BIRTH[::-1]}" in answer.msg, answer.msg
+        assert answer.truth["web1"] is None
+
+
 def test_powers_of_a_definition_are_named_and_not_in_the_vm(qemu, carry, place):
     qemu.clean()
     place.mkdir()

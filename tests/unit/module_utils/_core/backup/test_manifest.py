@@ -104,3 +104,17 @@ def test_sizes(sizes, problem):
     found = manifests.size_problem(_manifest(), sizes)
     assert problem in found
     assert bool(found) == bool(problem)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "slots", "excluded", "problem"),
+    [
+        (BIRTH, ["vda"], [], ""),
+        (BIRTH, ["vda", "vdb"], ["vdb"], ""),
+        (BIRTH, ["vda", "vdb"], [], "its disks are not those of the backup"),
+        (BIRTH, ["vda"], ["vdb"], "its disks are not those of the backup"),
+        ("abcd-2", ["vda"], [], "its UUID is abcd-2, and the backup is of VM abcd-1"),
+    ],
+)
+def test_definition_is_that_of_the_manifest(uuid, slots, excluded, problem):
+    assert manifests.definition_problem(_manifest(excluded=excluded), uuid, slots) == problem
