@@ -17,8 +17,15 @@ from ...module_utils._tools.virsh import INSTALL, connection_uri
 
 #: Options of the connection to Proxmox VE.
 API_OPTIONS = (
-    "api_host", "api_port", "api_user", "api_password", "api_token_id", "api_token_secret", "verify_ssl", "ca_path",
-)  # fmt: skip
+    "api_host",
+    "api_port",
+    "api_user",
+    "api_password",
+    "api_token_id",
+    "api_token_secret",
+    "verify_ssl",
+    "ca_path",
+)
 
 
 def agent_of(option):

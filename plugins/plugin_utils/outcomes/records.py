@@ -17,14 +17,26 @@ SEVERITIES = {DRIFT: WARNING, REFUSED: WARNING, FAILED: ERROR, HOST_FAILED: ERRO
 
 #: The event of a VM by the verbs that were carried out; the first one that fits. All of its verbs must be among them.
 _OF_VERBS = (
-    ({"delete", "create"}, "vm.recreated"), ({"delete", "clone"}, "vm.recreated"),
-    ({"create"}, "vm.created"), ({"clone"}, "vm.created"), ({"delete"}, "vm.deleted"),
-    ({"restore"}, "snapshot.restored"), ({"snapshot"}, "snapshot.created"), ({"drop_snapshot"}, "snapshot.deleted"),
-    ({"edit_snapshot"}, "vm.changed"), ({"configure"}, "vm.changed"),
-    ({"stop", "start"}, "vm.restarted"), ({"kill", "start"}, "vm.restarted"), ({"reset"}, "vm.restarted"),
-    ({"start"}, "vm.started"), ({"stop"}, "vm.stopped"), ({"kill"}, "vm.stopped"),
-    ({"pause"}, "vm.paused"), ({"resume"}, "vm.resumed"), ({"suspend"}, "vm.suspended"),
-)  # fmt: skip
+    ({"delete", "create"}, "vm.recreated"),
+    ({"delete", "clone"}, "vm.recreated"),
+    ({"create"}, "vm.created"),
+    ({"clone"}, "vm.created"),
+    ({"delete"}, "vm.deleted"),
+    ({"restore"}, "snapshot.restored"),
+    ({"snapshot"}, "snapshot.created"),
+    ({"drop_snapshot"}, "snapshot.deleted"),
+    ({"edit_snapshot"}, "vm.changed"),
+    ({"configure"}, "vm.changed"),
+    ({"stop", "start"}, "vm.restarted"),
+    ({"kill", "start"}, "vm.restarted"),
+    ({"reset"}, "vm.restarted"),
+    ({"start"}, "vm.started"),
+    ({"stop"}, "vm.stopped"),
+    ({"kill"}, "vm.stopped"),
+    ({"pause"}, "vm.paused"),
+    ({"resume"}, "vm.resumed"),
+    ({"suspend"}, "vm.suspended"),
+)
 _VM, _HOST, _IMAGE = "vm.changed", "host.changed", "image.changed"
 #: The event of a task whose result has no VMs, by its module; that of all others is _VM.
 _OF_MODULE = {
