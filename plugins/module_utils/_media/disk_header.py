@@ -151,7 +151,9 @@ def backing_file(path):
 
 def _backing_name(path):
     place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
-    return None if not place or not length or length > _LONGEST_NAME else _text(path, place, length)
+    if not place or not length or length > _LONGEST_NAME:
+        return None
+    return _text(path, place, length)
 
 
 def _text(path, place, length):

@@ -251,7 +251,9 @@ def _names_host(cloud_init):
 
 def _host_names(name):
     """The short host name and the full name, if the name of the VM has a domain: web1.example.com."""
-    return {"hostname": name.partition(".")[0], "fqdn": name} if _WITH_DOMAIN.match(name) else {}
+    if not _WITH_DOMAIN.match(name):
+        return {}
+    return {"hostname": name.partition(".")[0], "fqdn": name}
 
 
 def _key(key):

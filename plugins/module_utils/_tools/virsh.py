@@ -262,7 +262,9 @@ def _marked(words, mark):
 
 def quoted(word):
     """A word quoted for virsh's parser: within single quotes only the single quote itself is special."""
-    return word if _PLAIN_WORD.match(word) else "'" + word.replace("'", "'\\''") + "'"
+    if _PLAIN_WORD.match(word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _chunks(commands):

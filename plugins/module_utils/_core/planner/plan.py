@@ -317,7 +317,9 @@ def _with_power_cycle(task, changes, moves):
             f"{vm.name}: {_listed(needs_off)} can be changed only while the VM is off; it is {vm.power}.",
             _remedy_while_on(task.traits, needs_off),
         )
-    return moves if not needs_off and not (left and task.policy.allow_restart) else _cycle(task)
+    if not needs_off and not (left and task.policy.allow_restart):
+        return moves
+    return _cycle(task)
 
 
 def _remedy_while_on(traits, needs_off):

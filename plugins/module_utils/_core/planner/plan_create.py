@@ -124,7 +124,9 @@ def uncertain_sources(vm, request):
 def _unproven_sources(vm, request):
     """Return the sources that the task sets for a VM without a record of creation, unless it is adopted."""
     given = [option for option in SOURCES if option in request.creation]
-    return [] if not given or vm.created or vm.id is None or request.policy.adopt else given
+    if not given or vm.created or vm.id is None or request.policy.adopt:
+        return []
+    return given
 
 
 def is_cloned(request):

@@ -141,7 +141,9 @@ def _instead_of_hardware(hypervisor, local):
 
 
 def _name_fault(name):
-    return "virsh would read a number as the id of a running VM" if name.isdigit() else None
+    if name.isdigit():
+        return "virsh would read a number as the id of a running VM"
+    return None
 
 
 #: {key of native: option that sets the same}
@@ -263,7 +265,9 @@ class Snapshots(Frozen, eq=False):
     def _can_be_internal(self, vm):
         """Whether the state of the firmware (NVRAM) of a running VM can be part of an internal snapshot."""
         config = vm.active or vm.config
-        return not runs_with_uefi(vm) or (self.nvram and config.get("nvram_format") == QCOW2)
+        if not runs_with_uefi(vm):
+            return True
+        return self.nvram and config.get("nvram_format") == QCOW2
 
     def cost_of_taking(self, vm, change):
         if vm.power == SUSPENDED:

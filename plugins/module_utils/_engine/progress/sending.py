@@ -52,7 +52,9 @@ def next_segment(progress):
 
 def _resend(progress):
     """Send the segment from its first step that is not done, or first read whether the VM has still expired."""
-    return reading_expiry(progress) if _ends_lease_after_wait(progress) else send_again(progress)
+    if _ends_lease_after_wait(progress):
+        return reading_expiry(progress)
+    return send_again(progress)
 
 
 def reading_expiry(progress):

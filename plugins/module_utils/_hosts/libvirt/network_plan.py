@@ -145,7 +145,9 @@ class _Plan(NetworkChecks):
         running = self._state.running
         is_pending = running_side.start_content(self._root) != running_side.start_content(running)
         restart = [self._restart_step()] if is_pending else []
-        return restart if restart and not restart[0].waits else [*self._updates(running), *restart]
+        if restart and not restart[0].waits:
+            return restart
+        return [*self._updates(running), *restart]
 
     def _updates(self, running):
         target = copy.deepcopy(running)

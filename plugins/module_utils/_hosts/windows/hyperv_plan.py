@@ -110,4 +110,6 @@ def _check_drive(option, path, host):
 
 def root_of(path):
     """Return the drive or share of an absolute path."""
-    return "\\".join(path.split("\\")[:4]) if path.startswith("\\\\") else path[:3]
+    if path.startswith("\\\\"):
+        return "\\".join(path.split("\\")[:4])
+    return path[:3]

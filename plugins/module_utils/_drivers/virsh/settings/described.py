@@ -290,4 +290,6 @@ def _key_of(device):
 
 def _others(value):
     """Other values of a part. Those of a number are smaller and larger: it may be the place in an order."""
-    return (str(int(value) + _FAR), str(int(value) - _FAR)) if value.isdecimal() else (f"~{value}",)
+    if value.isdecimal():
+        return (str(int(value) + _FAR), str(int(value) - _FAR))
+    return (f"~{value}",)
