@@ -10,7 +10,13 @@ import re
 from typing import NamedTuple
 
 #: {error class: positions of message and remedy among its arguments}; other classes are like their base class.
-_POSITIONS = {"Unavailable": (0, 2), "ApiError": (0, 2), "Timeout": (0, 2), "CommandFailed": (3, 4), "Refusal": (0, 1)}
+_POSITIONS = {
+    "Unavailable": (0, 2),
+    "ApiError": (0, 2),
+    "Timeout": (0, 2),
+    "CommandFailed": (3, 4),
+    "Refusal": (0, 1),
+}
 _DEFAULT_POSITIONS = (0, 1)
 #: Variables with the name of the VM at the beginning of a message.
 _VM_VARIABLES = {"vm", "name", "label", "before", "after", "found", "self", "vm_name", "machine"}

@@ -78,7 +78,10 @@ VM = {
     ),
     "addresses": _values(
         "IP addresses of the VM.",
-        {"address": _value("str", "IP address."), "source": _value("str", "")},
+        {
+            "address": _value("str", "IP address."),
+            "source": _value("str", ""),
+        },
         sample=[{"address": "192.168.122.14", "source": "lease"}],
     ),
     "mac_addresses": _texts("MAC addresses of the NICs, in order."),
@@ -145,7 +148,8 @@ VM = {
         },
     ),
     "snapshots": _values(
-        "Snapshots of the VM, each before its children. Empty if the task does not read snapshots.", {}
+        "Snapshots of the VM, each before its children. Empty if the task does not read snapshots.",
+        {},
     ),
     "settings": _value(
         "dict",
@@ -340,7 +344,10 @@ LEFTOVERS = _values(
         "Snapshots in an image of the VM that {tool} does not know, for instance those of an earlier VM.",
         "Null if they cannot be read (VMs of another host, no qemu-img, an image that cannot be read).",
     ],
-    {"file": _value("str", "Path of the image."), "snapshot": _value("str", "Name of the snapshot in it.")},
+    {
+        "file": _value("str", "Path of the image."),
+        "snapshot": _value("str", "Name of the snapshot in it."),
+    },
 )
 
 _FILE = {

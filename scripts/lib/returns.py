@@ -206,7 +206,7 @@ PLATFORMS = {
             "mac_addresses.description": "MAC addresses of the NICs that have a fixed one, in order.",
             "ssh.description": [
                 "How to reach the VM with SSH, or null. User and key are those that Vagrant reported when this module"
-                " first started the VM. If they are not known, Vagrant is asked again."
+                " first started the VM. If they are not known, Vagrant is asked again.",
             ],
             "ssh.contains.key_file": {"description": "Path of the private key.", "type": "str"},
             "ssh.sample": {

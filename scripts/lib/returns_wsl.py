@@ -58,7 +58,10 @@ WSL = {
             "type": "list",
             "elements": "str",
         },
-        "reboot_required": {"description": "Whether a restart of Windows is needed; null if unknown.", "type": "bool"},
+        "reboot_required": {
+            "description": "Whether a restart of Windows is needed; null if unknown.",
+            "type": "bool",
+        },
     },
     "addresses": "",
 }

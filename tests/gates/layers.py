@@ -165,7 +165,9 @@ LAYERS = {
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/disc": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(
-        (f"{_CORE}/errors", f"{_CORE}/frozen"), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+        (f"{_CORE}/errors", f"{_CORE}/frozen"),
+        forbidden=frozenset(IMPURE),
+        forbidden_calls=frozenset(IMPURE_CALLS),
     ),
     # The descriptor of an appliance may be hostile: what reads it does nothing else.
     **{

@@ -55,7 +55,9 @@ def present(driver, params, check, approval):
         "changed": bool(source or unused),
         "images": [shown(current, [])] if current else [],
         "diff": diff(
-            driver, [_line(name, one.golden["inputs"]) for one in versions], {*kept, _line(name, asked["inputs"])}
+            driver,
+            [_line(name, one.golden["inputs"]) for one in versions],
+            {*kept, _line(name, asked["inputs"])},
         ),
         "warnings": [f"name: {name}: older versions are kept: {one}" for one in kept_for],
     }

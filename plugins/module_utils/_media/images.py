@@ -261,7 +261,9 @@ class Images(Lookup):
     def completed(self, needs):
         commands = Commands()
         return replace(
-            needs, converters=unpack.converters(commands, QEMU_IMG), decompressors=unpack.unpackers(commands)
+            needs,
+            converters=unpack.converters(commands, QEMU_IMG),
+            decompressors=unpack.unpackers(commands),
         )
 
     def fetch(self, image):

@@ -93,7 +93,7 @@ def _found(medium, name, verifier, line):
 def _check_form(medium, params):
     if "manual" in medium:
         raise InvalidInput(
-            f"medium: this one is not published for download. Get it from {medium['manual']}, and use its path."
+            f"medium: this one is not published for download. Get it from {medium['manual']}, and use its path.",
         )
     if ("url" in medium) != ("checksum" in medium) or ("url" in medium and set(medium) & _OF_VENDOR):
         raise InvalidInput("medium: url and checksum are set together, and without the other suboptions.")

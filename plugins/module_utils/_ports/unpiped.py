@@ -26,7 +26,12 @@ def run(argv, limit):
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         try:
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with # as in command.py
-                argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment,
+                start_new_session=True,
             )
         except OSError as error:
             raise errors.Unavailable(f"{argv[0]} could not be run: {error.strerror}.", why="missing") from error

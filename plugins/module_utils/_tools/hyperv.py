@@ -65,7 +65,12 @@ class State(Frozen):
 
 
 SAVED = ("Saved", "FastSaved", "Hibernated")
-_STABLE = {"Off": "stopped", "Running": "running", "Paused": "paused", **dict.fromkeys(SAVED, "suspended")}
+_STABLE = {
+    "Off": "stopped",
+    "Running": "running",
+    "Paused": "paused",
+    **dict.fromkeys(SAVED, "suspended"),
+}
 _TRANSIENT = {
     "Starting": ("stopped", "starting"),
     "Stopping": ("running", "stopping"),
@@ -187,7 +192,11 @@ def host_chain():
     """Calls that read the host: default folders, CPUs, memory, and switches."""
     host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")
     return Chain(
-        "host", (hyperv("Get-VMHost", show=host), hyperv("Get-VMSwitch", show=properties("Id", "Name", "SwitchType")))
+        "host",
+        (
+            hyperv("Get-VMHost", show=host),
+            hyperv("Get-VMSwitch", show=properties("Id", "Name", "SwitchType")),
+        ),
     )
 
 

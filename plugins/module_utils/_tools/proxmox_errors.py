@@ -119,12 +119,21 @@ REMEDIES = (
     ),
     (("protection mode",), "Set protection: false first."),
     (("used in HA resources", "HA resource"), "Remove it from high availability first: ha-manager remove."),
-    (("no space", "out of space", "No space", "not enough space"), "Free space on the storage, or use another one."),
+    (
+        ("no space", "out of space", "No space", "not enough space"),
+        "Free space on the storage, or use another one.",
+    ),
     (("bridge ... does not exist", "no such bridge"), "Use a bridge of the node."),
     (("snapshot feature is not available",), "Its disks are on a storage without snapshots; move them first."),
     (("Linked clone feature is not supported",), "Only a template has linked clones; set linked: false."),
-    (("only root can set", "Only root may"), "Only root@pam may do this with its password; tokens may not."),
-    (("KVM virtualisation configured, but not available",), "Set native: {kvm: false}, or turn on VT-x or AMD-V."),
+    (
+        ("only root can set", "Only root may"),
+        "Only root@pam may do this with its password; tokens may not.",
+    ),
+    (
+        ("KVM virtualisation configured, but not available",),
+        "Set native: {kvm: false}, or turn on VT-x or AMD-V.",
+    ),
     (
         ("non-migratable snapshot exists", "online storage migration not possible if"),
         "Delete the snapshots first, or move the VM while it is off.",

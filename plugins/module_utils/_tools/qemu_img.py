@@ -15,7 +15,10 @@ from .._ports import files
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
-    (('qemu-img: ... "write" lock',), "A VM or another program uses this image: stop it first."),
+    (
+        ('qemu-img: ... "write" lock',),
+        "A VM or another program uses this image: stop it first.",
+    ),
     (("qemu-img: ...: Permission denied",), "Run the task as a user who may use the file (become: true)."),
     (("qemu-img: ...: No space left on device",), "Free some space there, or use another directory (storage_path)."),
     (

@@ -67,7 +67,8 @@ def _vagrant_disk(value):
 def _whole_gib(value):
     if value % _MIB_PER_GIB:
         raise errors.Unsupported(
-            f"A disk of {value} MiB is not a whole number of GiB, which this provider needs.", "Round it to whole GiB."
+            f"A disk of {value} MiB is not a whole number of GiB, which this provider needs.",
+            "Round it to whole GiB.",
         )
     return value // _MIB_PER_GIB
 
@@ -105,7 +106,12 @@ _BY_ADDRESS = "Reach the guest's ports by its own address."
 #: (forward_ports.rb) and vagrant-proxmox (config_clone.rb: only the bridge of a NIC).
 _IGNORED = (
     ("port_forwards", _IGNORE_NETWORKS, lambda machine: machine.get("port_forwards"), _BY_ADDRESS),
-    ("port_forwards of protocol udp", ("libvirt",), _any_entry_has("port_forwards", "protocol", "udp"), _BY_ADDRESS),
+    (
+        "port_forwards of protocol udp",
+        ("libvirt",),
+        _any_entry_has("port_forwards", "protocol", "udp"),
+        _BY_ADDRESS,
+    ),
     (
         "networks of type hostonly",
         _IGNORE_NETWORKS,

@@ -130,7 +130,11 @@ _SLOT_FLAGS = {
     "nonrotational": ", non-rotational",
     "discard": ", discards unused blocks",
 }
-_STATES = {"powered off": "poweroff", "offline snapshotting": "snapshotting", "teleporting (incoming)": "teleportingin"}
+_STATES = {
+    "powered off": "poweroff",
+    "offline snapshotting": "snapshotting",
+    "teleporting (incoming)": "teleportingin",
+}
 #: What a NIC is attached to -> (its type, the key of the name of the interface or network).
 _ATTACHMENTS = {
     "Bridged Interface": ("bridged", "bridgeadapter"),

@@ -115,7 +115,10 @@ def versions(text):
     """``version``: lines such as ``Using library: libvirt 9.0.0`` and ``Running hypervisor: QEMU 7.2.22``."""
     library = _LIBRARY.search(text)
     hypervisor = _HYPERVISOR.search(text)
-    return Versions(library=library[1] if library else None, hypervisor=hypervisor[1] if hypervisor else None)
+    return Versions(
+        library=library[1] if library else None,
+        hypervisor=hypervisor[1] if hypervisor else None,
+    )
 
 
 def version_numbers(version):

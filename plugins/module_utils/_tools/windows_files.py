@@ -23,7 +23,11 @@ READ_REMEDY = "Give the user of the connection permission to read and change the
 #: The beginning of a long path, which only names another limit of its length.
 _LONG = Pattern(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
 #: {option: an example of its path}; the paths of other options are those of disks.
-_EXAMPLES = {"iso": "C:\\ISO\\debian.iso", "export": "C:\\backup\\dev.tar", "install_location": "D:\\WSL\\dev"}
+_EXAMPLES = {
+    "iso": "C:\\ISO\\debian.iso",
+    "export": "C:\\backup\\dev.tar",
+    "install_location": "D:\\WSL\\dev",
+}
 #: Characters that no name has, ends that Windows removes from names, and devices.
 _DEVICE = r"(?<=\\)(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=[.\\]|$)"
 _NO_NAME = Pattern(rf'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)|{_DEVICE}')

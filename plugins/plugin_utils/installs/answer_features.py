@@ -29,7 +29,12 @@ PACKAGES = {
 }
 
 #: Defaults of the role that are not empty.
-DEFAULTS = {"locale": "en_US.UTF-8", "keyboard": "us", "sets": ["-game*", "-x*"], "disklabel_url": "file:///disklabel"}
+DEFAULTS = {
+    "locale": "en_US.UTF-8",
+    "keyboard": "us",
+    "sets": ["-game*", "-x*"],
+    "disklabel_url": "file:///disklabel",
+}
 #: {installer: {option: what to do instead}}. If the option is set, this is reported as a problem.
 _LACKS = {
     "alpine": {

@@ -34,7 +34,11 @@ def _of_providers(*providers):
 NEEDS = {
     "libvirt": _needs("libvirt", ("qcow2", "raw"), **_WITH_QEMU_IMG),
     "virtualbox": _needs(
-        "virtualbox", ("vdi",), devices=("e1000",), converters=(_VBOXMANAGE, QEMU_IMG), decompressors=DECOMPRESSORS
+        "virtualbox",
+        ("vdi",),
+        devices=("e1000",),
+        converters=(_VBOXMANAGE, QEMU_IMG),
+        decompressors=DECOMPRESSORS,
     ),
     "vagrant": _of_providers("libvirt", "virtualbox"),
     # The node downloads images itself. What it cannot read is uploaded by the host of the task.

@@ -86,7 +86,11 @@ PATTERNS = {
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),
         step=r"^([^\s\[].*?)\s+\.\.\.",
     ),
-    "windows": Patterns(prompt=rf"^{FAILED}: .+", titles=(rf"^{FAILED}: (.+)",), step=r"^polyvirt-step: (.+)$"),
+    "windows": Patterns(
+        prompt=rf"^{FAILED}: .+",
+        titles=(rf"^{FAILED}: (.+)",),
+        step=r"^polyvirt-step: (.+)$",
+    ),
     "openbsd": Patterns(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",
         titles=(

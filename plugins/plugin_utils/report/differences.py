@@ -26,7 +26,12 @@ def differences_of(record):
     else:
         paths = sorted({*before, *after}, key=lambda path: (path != "state", path))
     return [
-        {"path": path, "before": before.get(path), "after": after.get(path), "effect": _EFFECTS.get(costs.get(path))}
+        {
+            "path": path,
+            "before": before.get(path),
+            "after": after.get(path),
+            "effect": _EFFECTS.get(costs.get(path)),
+        }
         for path in paths
         if before.get(path) != after.get(path)
     ]

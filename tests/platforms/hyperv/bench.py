@@ -30,7 +30,8 @@ _SETTINGS = {
     "autostart": st.booleans(),
     "disks": st.lists(st.sampled_from([{"size": "1G"}, {"size": "2G"}]), min_size=1, max_size=2),
     "networks": st.lists(
-        st.sampled_from([_NIC, {**_NIC, "vlan": 7}, {**_NIC, "source": "dmz"}, {**_NIC, "source": ""}]), max_size=2
+        st.sampled_from([_NIC, {**_NIC, "vlan": 7}, {**_NIC, "source": "dmz"}, {**_NIC, "source": ""}]),
+        max_size=2,
     ),
     "secure_boot": st.booleans(),
     "tpm": st.booleans(),

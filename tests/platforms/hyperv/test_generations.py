@@ -180,7 +180,12 @@ def test_bios_has_off_what_it_does_not_have(option):
 def test_interrupted_task_with_an_image_in_a_drive_is_completed_by_the_same_task():
     host = _host()
     done(host, name=["web"], disks=[{"size": "4G"}, {"source": DATA}])
-    task = {"name": ["web"], "firmware": "bios", "allow_recreate": True, "cdroms": [{"slot": "IDE 1:0", "source": ISO}]}
+    task = {
+        "name": ["web"],
+        "firmware": "bios",
+        "allow_recreate": True,
+        "cdroms": [{"slot": "IDE 1:0", "source": ISO}],
+    }
     assert done(host, check=True, **task)["changed"]
     done(host, name=["web"], state="absent")
     assert done(host, **task)["changed"]

@@ -19,7 +19,10 @@ def _play(vendor, tmp_path, ansible_playbook, tasks):
     """Return (host, result of each task). One connection breaks off while the tasks send something."""
     vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
     host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
-    own = {"polyvirt_catalogue_directories": [str(tmp_path / "catalogue")], "polyvirt_image_directory": _FOLDER}
+    own = {
+        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
+        "polyvirt_image_directory": _FOLDER,
+    }
     environment = {"POLYVIRT_IMAGE_DIRECTORY": str(tmp_path / "controller"), "no_proxy": "127.0.0.1"}
     play = winrm_play(tmp_path, ansible_playbook, tasks, own, environment)
     with WinRMServer(through(host.windows)) as server:

@@ -32,7 +32,10 @@ NEW = {
     "secure_boot_template": "linux",
 }
 #: {label: (tasks before, the task that is interrupted)}; a task is (module, options).
-TASKS = {"create from a copy": ([], ("vm", NEW)), "clone": ([("vm", NEW)], ("vm", {"name": ["copy"], "clone": "web"}))}
+TASKS = {
+    "create from a copy": ([], ("vm", NEW)),
+    "clone": ([("vm", NEW)], ("vm", {"name": ["copy"], "clone": "web"})),
+}
 
 
 def _host():

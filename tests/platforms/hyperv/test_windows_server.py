@@ -253,7 +253,10 @@ def test_steps_of_the_guide(playbook, tmp_path, monkeypatch, ansible_playbook):
     tomorrow = inventory()
     tomorrow["windows"]["hosts"]["web1"]["ansible_host"] = _GUEST
     files = {"@passwords.yml": f"@{tmp_path / 'passwords.yml'}", "hosts.yml": str(tmp_path / "hosts.yml")}
-    with _guest_is_reached(tmp_path, monkeypatch) as (guest, proxy), WinRMServer(through(host.windows)) as server:
+    with (
+        _guest_is_reached(tmp_path, monkeypatch) as (guest, proxy),
+        WinRMServer(through(host.windows)) as server,
+    ):
         hosts = {"all": {"hosts": {"hv1": {**server.variables, "windows_socks": proxy.url}}}}
         (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
         given = [files.get(word, word) for word in words]

@@ -148,7 +148,10 @@ def test_destroy_deletes_its_files_and_can_be_repeated(play, tmp_path):
         assert sorted(path.name for path in state.parent.rglob("*")) == ["inventory", "state.yml"]
 
 
-@pytest.mark.parametrize("broken", ["vm_cpus=many vm_memory=lots", "vm_memroy=2G", "vm_adopt=true"])
+@pytest.mark.parametrize(
+    "broken",
+    ["vm_cpus=many vm_memory=lots", "vm_memroy=2G", "vm_adopt=true"],
+)
 def test_destroy_needs_no_variable_with_which_a_vm_is_created(play, tmp_path, broken):
     """A scenario with such variables is rejected by create, and its VMs, of an earlier run, can be removed."""
     code, output = play("create", hosts=f"web {SIMULATION} {broken}\n", folder=tmp_path)

@@ -14,7 +14,17 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_feat
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import problems_of
 
 from collection_path import CHECKOUT
-from unit.roles.unattended_install.rendering import BCRYPT, DHCP, FILES, HASH, KEY, ROLE, STATIC, layout, values
+from unit.roles.unattended_install.rendering import (
+    BCRYPT,
+    DHCP,
+    FILES,
+    HASH,
+    KEY,
+    ROLE,
+    STATIC,
+    layout,
+    values,
+)
 
 #: Suffixes that values with a fixed format must not have, because a file format or shell interprets them.
 ENDS = [

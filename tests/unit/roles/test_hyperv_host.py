@@ -60,7 +60,10 @@ def test_wrong_variables_are_found_before_the_first_change(host):
     for variables, message in (
         ({"hyperv_host_disk_paths": "D:\\x"}, "did you mean hyperv_host_disk_path?"),
         ({"hyperv_host_disk_path": "disks"}, "disk_path: disks is not an absolute path of Windows"),
-        ({"hyperv_host_switches": [{"name": "nat", "type": "NAT"}]}, "value of type must be one of: external"),
+        (
+            {"hyperv_host_switches": [{"name": "nat", "type": "NAT"}]},
+            "value of type must be one of: external",
+        ),
     ):
         done = host.play("hyperv_host", **variables)
         assert done.code != 0

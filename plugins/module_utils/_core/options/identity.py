@@ -27,7 +27,8 @@ def check_identity(vm, vm_id, name, traits, known=(), request=None):
         return
     if traits.renames is None:
         raise Refused(
-            f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.", "Correct the name or the ID."
+            f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
+            "Correct the name or the ID.",
         )
     if not traits.renames or request is None or request.snapshot is not None or request.state == "absent":
         raise Refused(f"{name}: the VM with ID {vm_id} is named '{vm.name}'.", traits.instead["name"])

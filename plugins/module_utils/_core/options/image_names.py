@@ -113,4 +113,7 @@ def _unknown(text, about, names, instead, codes):
     known = [name for name in lower if name.startswith(text.lower()) or codes.get(name) == text.lower()]
     near = known or get_close_matches(text.lower(), lower)
     meant = " or ".join(lower[name] for name in near)
-    return InvalidInput(f"{about}: there is no image named '{text}'.", f"Did you mean {meant}?" if meant else instead)
+    return InvalidInput(
+        f"{about}: there is no image named '{text}'.",
+        f"Did you mean {meant}?" if meant else instead,
+    )

@@ -171,7 +171,11 @@ SHARED_FOLDER = {
     **dict.fromkeys(("guest_path", "type"), Filled()),
     "read_only": Option("bool"),
 }
-DEVICE = {"type": Option(choices=("pci", "usb"), required=True), "id": Filled(normalize=device_id), "mapping": Filled()}
+DEVICE = {
+    "type": Option(choices=("pci", "usb"), required=True),
+    "id": Filled(normalize=device_id),
+    "mapping": Filled(),
+}
 DISPLAY = {"type": Option(choices=("none", "vnc", "spice")), "video_memory": Size()}
 LINKED = Option("bool", default=False)
 #: How an image is found and verified; ``catalogue`` is what the action plugin knows of its name.

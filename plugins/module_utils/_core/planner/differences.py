@@ -201,7 +201,8 @@ def _with_cost(vm, change, traits):
         _check_growth(vm, change, traits.fields[change.kind])
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
         raise Refused(
-            f"{vm.name}: disks.{change.key}: the disk does not exist, and its size is not set.", "Set its size."
+            f"{vm.name}: disks.{change.key}: the disk does not exist, and its size is not set.",
+            "Set its size.",
         )
     field = traits.fields[change.kind]
     cost = field.cost_of(vm, change)

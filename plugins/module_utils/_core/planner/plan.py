@@ -382,7 +382,10 @@ def _power_step(task, vm, move, is_last):
     return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)
 
 
-_NOTES = {(SUSPENDED, "start"): "the saved memory is restored", (SUSPENDED, "kill"): "the saved memory is discarded"}
+_NOTES = {
+    (SUSPENDED, "start"): "the saved memory is restored",
+    (SUSPENDED, "kill"): "the saved memory is discarded",
+}
 
 
 def _recreate_steps(task, config, changes):

@@ -196,7 +196,8 @@ def _check_linked(host, item, image):
     if host.linked_from is not None and image.format not in host.linked_from:
         file, known = _shown(host, item), " or ".join(host.linked_from)
         raise Refused(
-            f"{file} has the format {image.format}, and a disk can be linked only to {known}.", "Omit linked."
+            f"{file} has the format {image.format}, and a disk can be linked only to {known}.",
+            "Omit linked.",
         )
     if item.purpose == IMAGE and only and requested not in (None, only):
         raise Refused(

@@ -32,7 +32,10 @@ from .settings.disks import slot_name
 
 #: VMs of generation 1 start from IDE only, which each guest has a driver for. All NICs are synthetic.
 APPLIANCES = Words(
-    slot=lambda _bus, number, firmware: slot_name(number, firmware == "bios"), models={}, default_model=None, windows={}
+    slot=lambda _bus, number, firmware: slot_name(number, firmware == "bios"),
+    models={},
+    default_model=None,
+    windows={},
 )
 _FORMAT = "vhdx"
 _PURPOSE = " for the disks of the appliance"

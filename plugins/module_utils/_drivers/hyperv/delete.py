@@ -103,7 +103,10 @@ def _is_merging(raw):
 
 def _remove_checkpoints(driver, vm, as_planned):
     """Remove all checkpoints, and wait until their files are merged; a merge begins some seconds later."""
-    removal = [*as_planned, hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, (vm.id,), go_on=True)]
+    removal = [
+        *as_planned,
+        hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, (vm.id,), go_on=True),
+    ]
     error = (yield removal).answers[-1].error
     # NothingKept: there is no checkpoint. ObjectNotFound: it was deleted meanwhile.
     if error is not None and error.id != "NothingKept" and error.category != "ObjectNotFound":

@@ -54,7 +54,8 @@ def hyperv_traits(observer):
             "cloud_init": Field(),
             "cloud_init.state": Field(choices=()),
             "clone": Field(
-                cost=_cost_of_cloning, instead="Stop it first; of a suspended VM, clone.snapshot can be cloned."
+                cost=_cost_of_cloning,
+                instead="Stop it first; of a suspended VM, clone.snapshot can be cloned.",
             ),
             "snapshot.take": Field(
                 cost=_cost_of_taking,

@@ -40,7 +40,12 @@ def _slot(bus, number, _firmware):
     return f"{first}{number}" if number < BUSES[first] else f"scsi{number - BUSES[first]}"
 
 
-APPLIANCES = Words(slot=_slot, models=NIC_MODELS, default_model="e1000", windows={"os_type": "windows10"})
+APPLIANCES = Words(
+    slot=_slot,
+    models=NIC_MODELS,
+    default_model="e1000",
+    windows={"os_type": "windows10"},
+)
 _FORMAT = "qcow2"
 _NAME = Pattern(r"[^:/]+:import/polyvirt-appliance-(\d+)-[a-z]+\d+-[0-9a-f]{8}[.]qcow2")
 _PURPOSE = " for the disk of the appliance"

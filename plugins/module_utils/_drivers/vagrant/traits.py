@@ -27,7 +27,12 @@ from .settings.box import box_of, kept_box
 from .settings.table import PRIMARY, SETTINGS
 
 #: The power state after `vagrant suspend`.
-_POWER_WHEN_SUSPENDED = {"libvirt": PAUSED, "hyperv": PAUSED, "virtualbox": SUSPENDED, "vmware_desktop": SUSPENDED}
+_POWER_WHEN_SUSPENDED = {
+    "libvirt": PAUSED,
+    "hyperv": PAUSED,
+    "virtualbox": SUSPENDED,
+    "vmware_desktop": SUSPENDED,
+}
 #: Providers that are not supported, because these modules manage only VMs -> remedy.
 _NO_VMS = {
     "docker": "Docker runs containers; use the collection community.docker for them.",

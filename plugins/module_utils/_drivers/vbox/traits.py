@@ -161,7 +161,10 @@ def _fields(version, known):
         "image": Field(),
         "appliance": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
-        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
+        "clone": Field(
+            cost=_cost_of_cloning,
+            instead="Stop it first, or set clone.snapshot.",
+        ),
         "cloud_init": Field(),
         "cloud_init.state": Field(choices=()),
         "snapshot.take": Field(

@@ -161,7 +161,11 @@ def nvram_image(definition):
 # Identity -------------------------------------------------------------------------------------------------------------
 
 #: Also devices of the host that are passed through: only one running VM can have each of them.
-_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']", "devices/hostdev")
+_IDENTITIES = (
+    "sysinfo/system/entry[@name='uuid']",
+    "sysinfo/system/entry[@name='serial']",
+    "devices/hostdev",
+)
 #: Types of character devices with a file, socket or address that two VMs cannot share, and that can be replaced.
 _EXCLUSIVE_TYPES = ("file", "pipe", "unix", "tcp", "udp")
 

@@ -210,7 +210,12 @@ def observe_power(virsh, uuids, facets):
         info = output.key_values(answers["info"].stdout)
         power, busy, reason = state(answers["power"], info.get("Managed save") == "yes")
         vm = Vm(
-            name=info["Name"], id=uuid, power=power, reason=reason, busy=busy, persistent=info.get("Persistent") != "no"
+            name=info["Name"],
+            id=uuid,
+            power=power,
+            reason=reason,
+            busy=busy,
+            persistent=info.get("Persistent") != "no",
         )
         vms.append(with_addresses(vm, answers, vm.power))
     return Observation(vms=vms)

@@ -13,7 +13,14 @@ from ..._core.model import RUNNING
 from ..._core.options.cloud_init import COMMAND
 from ..._core.options.guest_conditions import forwarded
 from .ending import confirm, fail, finish
-from .state import GUEST, POWER_ONLY, Ask, Observe, Probe, Probed
+from .state import (
+    GUEST,
+    POWER_ONLY,
+    Ask,
+    Observe,
+    Probe,
+    Probed,
+)  # fmt: skip
 
 FACETS = frozenset({"power", "addresses"})
 CLOUD_INIT = "cloud_init"

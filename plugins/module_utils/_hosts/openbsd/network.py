@@ -41,7 +41,11 @@ _NETWORK = {
     "reservations": Option("list", elements="dict", default=[], options=_RESERVATION),
     "filter": Option("bool", default=False),
 }
-OPTIONS = {**CONNECTION, "etc": Connection("path", default="/etc"), "network": Connection("dict", options=_NETWORK)}
+OPTIONS = {
+    **CONNECTION,
+    "etc": Connection("path", default="/etc"),
+    "network": Connection("dict", options=_NETWORK),
+}
 
 
 def answer(params, _check):

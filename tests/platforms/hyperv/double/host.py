@@ -8,7 +8,18 @@ from __future__ import annotations
 import itertools
 import re
 
-from platforms.hyperv.double import adapters, devices, power, settings, snapshots, switches, system, vhds, vms, windows
+from platforms.hyperv.double import (
+    adapters,
+    devices,
+    power,
+    settings,
+    snapshots,
+    switches,
+    system,
+    vhds,
+    vms,
+    windows,
+)
 from platforms.hyperv.double.calls import ACCESS, COMMANDS, HANDLERS, NO_FILE, Call
 from platforms.hyperv.double.files import FileSystem
 from platforms.hyperv.double.records import DEFAULT_SWITCH, GIB, Guest, Knobs, Switch, Vhd, new_id

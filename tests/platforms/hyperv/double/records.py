@@ -195,7 +195,11 @@ def _firmware():
 
 
 def _security():
-    return {"TpmEnabled": False, "EncryptStateAndVmMigrationTraffic": False, "VirtualizationBasedSecurityOptOut": False}
+    return {
+        "TpmEnabled": False,
+        "EncryptStateAndVmMigrationTraffic": False,
+        "VirtualizationBasedSecurityOptOut": False,
+    }
 
 
 @dataclass

@@ -13,7 +13,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import C
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import VERB
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import (
+    Guard,
+    SharedGuard,
+    StepGuard,
+    check_all,
+)
 
 _DRIVERS = "ansible_collections.polyvirt.core.plugins.module_utils._drivers"
 #: Kinds of changes that no option of a VM has.

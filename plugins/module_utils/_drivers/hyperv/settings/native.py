@@ -20,7 +20,12 @@ from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
 from .networks import NICS
 
-_COMMANDS = {"VM": "Set-VM", "Processor": "Set-VMProcessor", "Memory": "Set-VMMemory", "Firmware": "Set-VMFirmware"}
+_COMMANDS = {
+    "VM": "Set-VM",
+    "Processor": "Set-VMProcessor",
+    "Memory": "Set-VMMemory",
+    "Firmware": "Set-VMFirmware",
+}
 _NUMBER = Pattern(r"-?\d{1,18}", re.ASCII)
 _PERCENT = range(101)
 _ON_OFF = ("On", "Off")

@@ -226,7 +226,10 @@ def _applied(field, *attributes):
 #: {kind of change: Setting}. ``read(described)`` returns the value, ``write(value)`` the value in the description.
 SETTINGS = {
     "provider": _plain(
-        "provider", cost=_at_creation, choices=PROVIDERS, instead=f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}"
+        "provider",
+        cost=_at_creation,
+        choices=PROVIDERS,
+        instead=f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}",
     ),
     "box": _plain("box", cost=_at_creation, native=("vm.box",)),
     # Without it, Vagrant takes a box for the architecture of the host.

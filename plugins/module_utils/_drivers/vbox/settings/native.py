@@ -30,14 +30,21 @@ _READABLE = frozenset((
     "paravirtprovider", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_KEYS,
 ))  # fmt: skip
 #: Settings reported only by the settings file -> (path in it, default).
-_IN_FILE = {"vm-execution-engine": ("@executionEngine", "default"), "autostop-type": ("Autostart@autostop", "disabled")}
+_IN_FILE = {
+    "vm-execution-engine": ("@executionEngine", "default"),
+    "autostop-type": ("Autostart@autostop", "disabled"),
+}
 #: All supported options that do not belong to a NIC.
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = Pattern(r"(cableconnected|nicpromisc|nicbootprio|natlocalhostreachable)([1-9]\d*)")
 #: Settings of a NIC in the file: VirtualBox keeps them while the NIC has another type.
 _NATS = ("NAT", "DisabledModes/NAT")
 #: Names without dashes, without beginnings that only VirtualBox 7 has -> names that all versions accept.
-_NAMES = {**{name.replace("-", ""): name for name in NATIVE_NAMES}, "clipboard": "clipboard-mode", "usbohci": "usb"}
+_NAMES = {
+    **{name.replace("-", ""): name for name in NATIVE_NAMES},
+    "clipboard": "clipboard-mode",
+    "usbohci": "usb",
+}
 _BEFORE_7 = {"x86": "", "firmware": "bios"}
 _OF_VERSION_7 = Pattern("|".join(_BEFORE_7))
 _SET = {**HARDWARE, **SERIAL_LOG, **NICS, **FORWARDS}

@@ -44,7 +44,7 @@ def _write(path):
 
 
 SERIAL_LOG = {
-    LOG: Setting(cost=POWER_OFF, read=_read, normalize=_normalized, write=_write, native=("uart1", "uartmode1"))
+    LOG: Setting(cost=POWER_OFF, read=_read, normalize=_normalized, write=_write, native=("uart1", "uartmode1")),
 }
 
 

@@ -140,7 +140,10 @@ def machine_type(config):
 _SINCE = (7, 2)
 ARCHITECTURE = {
     "architecture": Setting(
-        DESTRUCTIVE, read=read_architecture, native=(r"os/type@arch$",), choices=tuple(row.name for row in _ROWS)
+        DESTRUCTIVE,
+        read=read_architecture,
+        native=(r"os/type@arch$",),
+        choices=tuple(row.name for row in _ROWS),
     )
 }
 

@@ -162,6 +162,8 @@ FIRMWARE = {
 }
 BOOT_ORDER = {
     "boot_order": Setting(
-        read=read_boot_order, write=write_boot_order, native=(r"os/boot(?![\w])", r"devices/[\w-]+/boot(?![\w])")
+        read=read_boot_order,
+        write=write_boot_order,
+        native=(r"os/boot(?![\w])", r"devices/[\w-]+/boot(?![\w])"),
     )
 }

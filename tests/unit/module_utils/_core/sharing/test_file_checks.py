@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, PolyvirtError, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    Change,
+    Plan,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import planned
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE as FILE_CLAIM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (

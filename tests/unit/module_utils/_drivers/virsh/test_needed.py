@@ -10,7 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Held, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    Held,
+    NotFound,
+    Refused,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     STOPPED,
