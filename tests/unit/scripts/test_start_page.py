@@ -54,3 +54,9 @@ def test_start_page_says_what_each_platform_was_tested_on():
 def test_picture_of_the_start_page_exists():
     assert "images/first-run.svg" in start_page._START
     assert (CHECKOUT / "docs/images/first-run.svg").exists()
+
+
+def test_search_leaves_out_the_names_of_languages():
+    """What its scripts remove from a page before they look for an excerpt has this class."""
+    template = (CHECKOUT / "scripts/docsite/templates/page.html").read_text(encoding="utf-8")
+    assert '<nav class="languages headerlink"' in template
