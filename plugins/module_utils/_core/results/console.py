@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Optional
 
+from ..errors import NotFound, PolyvirtError
 from ..frozen import Frozen
 from ..pattern import Pattern
 
@@ -69,3 +70,29 @@ def _last_written(row):
 def _shown(row):
     text = "".join(one for one in without_sequences(row) if one == "\t" or unicodedata.category(one) not in _HIDDEN)
     return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} [{len(text)} characters]"
+
+
+def console_log(paths, files, elsewhere=""):
+    """Return the ConsoleLog of a VM. ``paths`` are the files of its serial ports, the first port first.
+
+    ``files`` is the port; ``elsewhere`` is the connection to another host if the files are there. If the log of one
+    VM cannot be read, the error is reported as the reason, and the other VMs still have their lines.
+    """
+    log = ConsoleLog()
+    if paths and elsewhere:
+        return ConsoleLog(paths[0], how=f"{paths[0]} is on the host of {elsewhere}. Run the task there.")
+    for path in paths:
+        log = _read_end(path, files)
+        if log.data is not None:
+            break
+    return log
+
+
+def _read_end(path, files):
+    try:
+        data, is_cut = files.read_end(path, MOST_BYTES)
+    except NotFound:
+        return ConsoleLog(path, how=f"{path} does not exist. It is created when the VM is started.")
+    except PolyvirtError as error:
+        return ConsoleLog(path, how=str(error))
+    return ConsoleLog(path, data, is_cut)

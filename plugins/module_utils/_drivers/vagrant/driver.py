@@ -124,6 +124,6 @@ class VagrantDriver(VagrantObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
-        from . import create, delete, power, snapshots
+        from . import configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, delete)
+        return functions_of(power, snapshots, create, configure, delete)

@@ -98,7 +98,7 @@ class InLibvirt:
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
-        from ..._kit.console import console_log  # Only info modules need it.
+        from ..._core.results.console import console_log  # Only info modules need it.
 
         definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
         return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)

@@ -88,7 +88,7 @@ class InVirtualBox:
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
-        from ..._kit.console import console_log  # Only info modules need it.
+        from ..._core.results.console import console_log  # Only info modules need it.
 
         file = next((settings_in(one.file) for one in self._listed() if one.uuid == identifier), None)
         return console_log(file.serial_files.values() if file else (), files)

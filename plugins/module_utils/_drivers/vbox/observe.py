@@ -393,7 +393,7 @@ class VBoxObserver:
     def consoles(self, vms):
         """[ConsoleLog] of the VMs: VirtualBox writes the output of a serial port to a file."""
         # Only info modules need it.
-        from ..._kit.console import console_log
+        from ..._core.results.console import console_log
 
         listing = self.listing()
         files_by_id = {one.uuid: listing.vbox_vm(one).file for one in listing.machines}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ..._core.results.console import ConsoleLog
-from ..._kit.console import console_log
+from ..._core.results.console import ConsoleLog, console_log
 from ..._ports import files
 from ..._tools.virsh_output import log_paths
 
