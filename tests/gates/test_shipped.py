@@ -31,7 +31,7 @@ def test_info_modules_only_read(platform):
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_vm_modules_have_all_verbs(platform):
-    assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "guards.py", "create.py"}
+    assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "guards.py", "create.py", "configure.py"}
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -15,7 +15,7 @@ from ...._kit.settings import Setting, options_of_native
 from ...._tools.windows_files import key_of
 from .actions import ACTIONS
 from .cdroms import CDROMS
-from .disks import DISKS, OF_NEW_VM
+from .disks import DISKS
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
 from .networks import NICS
