@@ -71,10 +71,11 @@ def files_of(found, form):
 
 
 def not_described(found, form):
-    """Return a warning for each VM that a form cannot describe."""
+    """Return a warning for each source without VMs, and for each VM that a form cannot describe."""
     vms = _existing(found)
     problems = [(one, _problem(one) if form == HOST_VARS else None) for one in vms]
-    return [f"{one.source.name}: {one.vm['name']}: {problem}" for one, problem in problems if problem]
+    empty = [f"source {source.name}: no VMs were found." for source, listed in found if not listed]
+    return [*empty, *(f"{one.source.name}: {one.vm['name']}: {problem}" for one, problem in problems if problem)]
 
 
 def _existing(found):

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.described.files import MACHINES, files_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.described.files import (
+    MACHINES,
+    files_of,
+    not_described,
+)
 from ansible_collections.polyvirt.core.plugins.plugin_utils.described.run import write
 from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import Source
 
@@ -44,3 +48,7 @@ def test_outcome(tmp_path, case, check):
     assert write(str(path), NEW, replaces, check)["outcome"] == outcome
     after = path.read_text(encoding="utf-8") if path.exists() else None
     assert after == (NEW if outcome == "written" and not check else before)
+
+
+def test_source_without_vms_is_reported():
+    assert not_described([(Source("lab", "libvirt"), [])], MACHINES) == ["source lab: no VMs were found."]

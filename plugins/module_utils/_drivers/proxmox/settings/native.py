@@ -121,7 +121,8 @@ def not_modelled(options):
     """{key: reason} of the keys of a VM that a task cannot describe."""
     known = {*_OPTIONS, *_OTHER_KEYS, *_IDS, "unused"}
     others = sorted(key for key in options if not {key, values.stem(key)} & known)
-    return {f"native.{key}": "This collection does not know the key." for key in others}
+    secret = {"native.cipassword": "It is a secret, which is never written."} if "cipassword" in options else {}
+    return {**{f"native.{key}": "This collection does not know the key." for key in others}, **secret}
 
 
 def check_native(vm, config):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.native import not_modelled
 
 from simulators.proxmox import behind
 from unit.module_utils._drivers.proxmox.simulated import applied, do, machine_of, rejected, unchanged
@@ -113,3 +114,7 @@ def test_setting_of_a_running_vm_waits_for_its_next_start(world, native, waits):
 def test_hotplug_decides_what_waits_for_the_next_start(world, native, waits):
     behind.edit(world, 100, hotplug="cpu")
     assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits
+
+
+def test_password_of_cloud_init_is_named():
+    assert list(not_modelled({"cipassword": "**********", "memory": "512"})) == ["native.cipassword"]
