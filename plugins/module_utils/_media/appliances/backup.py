@@ -19,6 +19,8 @@ from .envelope import Damaged
 class BackupContainer(Container):
     """``path`` is that of a manifest, in the directory ``BIRTH/ID``. ``digest`` identifies what is created from it."""
 
+    if_changed = ""
+
     def __init__(self, path):
         folder, backup_id = os.path.split(os.path.dirname(os.path.abspath(path)))
         folder, birth = os.path.split(folder)

@@ -43,11 +43,12 @@ _ALGORITHMS = {"1": "sha1", "256": "sha256", "384": "sha384", "512": "sha512"}
 class Container:
     """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names.
 
-    ``digest``: of a list of all digests, None if there is none for the whole appliance.
+    ``digest``: of a list of all digests, None if there is none for the whole appliance. ``if_changed`` is the end of
+    the remedy for a file that differs from its checksum.
     ``remote`` reads an archive that is not downloaded yet (address.py).
     """
 
-    digest = None
+    digest, if_changed = None, ", or delete the manifest (.mf) if you changed the file yourself"
 
     def __init__(self, path, remote=None):
         self.path = path
@@ -252,8 +253,8 @@ def check_manifest(container, parts):
             continue
         if digest_of(part, algorithm) != digits:
             raise Damaged(
-                f"is changed or incomplete: {name} differs from its checksum in the manifest; get it again, or delete"
-                " the manifest (.mf) if you changed the file yourself"
+                f"is changed or incomplete: {name} differs from its checksum in the manifest; get it again"
+                f"{container.if_changed}"
             )
         unverified = {key: one for key, one in unverified.items() if one != part}
     return list(unverified)

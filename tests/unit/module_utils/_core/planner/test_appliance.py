@@ -166,3 +166,13 @@ def test_macs_that_it_keeps_are_those_of_no_other_vm(keeps):
     made = plan(absent(), replace(request, creation={"appliance": appliance}), virsh.TRAITS)
     _during, after = claims_of_plan(made, (), HoldsNothing())
     assert [(one.identity, one.is_reserved) for one in after if one.kind == MAC] == [("52:54:00:00:00:01", keeps)]
+
+
+def test_other_manifest_of_a_backup_is_another_plan():
+    """It has the digests of all files, also of those that the VM does not get."""
+    digests = set()
+    for one in ("a", "b"):
+        request = replace(_read(), creation={"appliance": {**READ, "checksum": f"sha256:{one * 64}"}})
+        planned = plan(absent(), request, virsh.TRAITS)
+        digests.add(digest(content_of(planned, request, {}, "")))
+    assert len(digests) == 2
