@@ -1,10 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rulebooks restart_crashed and report_drift by the real ansible-rulebook, with libvirt's events of real VMs."""
+"""The rulebooks of this collection by the real ansible-rulebook, with events of real VMs of libvirt."""
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import signal
@@ -15,29 +16,33 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
+from suite.answer import Task
 from suite.by_ansible import configured
 from suite.limits import scaled, wait_until
+from suite.scenarios.snapshots import snapshot
 
 #: It needs Java and an environment of its own (tests/requirements-rulebook.txt).
 pytestmark = pytest.mark.deep("tests/suite/test_events.py, and restart_vm there; the engine of rules is not ours")
 _READ = "VMs are known"
 #: The host of the inventory that manages the VMs.
 _HOST = "hypervisor"
+#: A snapshot with such a name keeps its VM from being deleted.
+_OF_A_RUN = "guarded-site-20260102-030405-abcd"
 _RULEBOOKS = Path(__file__).resolve().parents[2] / "extensions" / "eda" / "rulebooks"
 
 
 class Rulebook:
     """ansible-rulebook with a rulebook of this collection, and VMs of a platform; ``variables``: of its inventory."""
 
-    def __init__(self, platform, folder, rulebook, variables):
+    def __init__(self, platform, folder, rulebook, variables, interval=3600):
         self.folder, self.log, self._rulebook = folder, folder / "rulebook.log", rulebook
         options = platform.options("vm_info")
         source = {"platform": platform.traits().platform, "name": "here", "options": options}
         self._write("vms.polyvirt.yml", {"plugin": "polyvirt.core.vms", "sources": [source]})
-        self._write(
-            "hosts.json", {"all": {"hosts": {"another": {}, _HOST: {"ansible_connection": "local"}}, "vars": variables}}
-        )
-        watched = {"polyvirt_inventory": str(folder / "vms.polyvirt.yml"), "polyvirt_interval": 3600}
+        here = {"ansible_connection": "local"}
+        hosts = {"another": {}, _HOST: here, "localhost": here}
+        self._write("hosts.json", {"all": {"hosts": hosts, "vars": variables}})
+        watched = {"polyvirt_inventory": str(folder / "vms.polyvirt.yml"), "polyvirt_interval": interval}
         self._write("variables.json", {**watched, "polyvirt_libvirt_uris": {"here": platform.uri}})
 
     def _write(self, name, content):
@@ -68,6 +73,15 @@ class Rulebook:
 
     def output(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def _quick(folder, name, throttle, seconds):
+    """The path of a copy of a rulebook with a shorter throttle."""
+    text = (_RULEBOOKS / name).read_text(encoding="utf-8")
+    assert text.count(throttle) == 1
+    quick = folder / "quick.yml"
+    quick.write_text(text.replace(throttle, f"{throttle.partition(':')[0]}: {scaled(seconds):.0f} seconds"), "utf-8")
+    return str(quick)
 
 
 def _process_of(name):
@@ -113,11 +127,8 @@ def test_changes_of_vms_become_one_report(qemu, tmp_path):
         "vm_machines": [{"name": name, "state": "stopped"} for name in names],
         "drift_report_hosts": _HOST, "drift_report_folder": str(tmp_path), "drift_report_formats": ["json"],
     }  # fmt: skip
-    text = (_RULEBOOKS / "report_drift.yml").read_text(encoding="utf-8")
-    assert text.count("once_after: 5 minutes") == 1
-    quick = tmp_path / "quick.yml"
-    quick.write_text(text.replace("5 minutes", f"{scaled(5):.0f} seconds"), encoding="utf-8")
-    rulebook = Rulebook(qemu, tmp_path, str(quick), variables)
+    quick = _quick(tmp_path, "report_drift.yml", "once_after: 5 minutes", 5)
+    rulebook = Rulebook(qemu, tmp_path, quick, variables)
     report = tmp_path / "report.json"
     with rulebook.running():
         for name in names:
@@ -126,3 +137,26 @@ def test_changes_of_vms_become_one_report(qemu, tmp_path):
         found = {vm["name"]: vm["status"] for vm in json.loads(report.read_text(encoding="utf-8"))["vms"]}
     assert found == dict.fromkeys(names, "drift"), rulebook.output()
     assert rulebook.output().count("PLAY RECAP") == 1, rulebook.output()
+
+
+def test_expired_vms_are_deleted_whatever_the_throttle_drops(qemu, carry, tmp_path):
+    """The first deletion fails, and another VM expires while the throttle lets no event through."""
+    first, second = (f"{qemu.prefix}expired-{number}" for number in "12")
+    qemu.clean()
+    create = Task("create", {**qemu.creation, "name": [first, second]})
+    answers = carry(qemu, [create, snapshot("take", [first], _OF_A_RUN)])
+    assert not any(one.failed for one in answers.values()), answers
+    quick = _quick(tmp_path, "reap_expired.yml", "once_within: 10 minutes", 15)
+    rulebook = Rulebook(qemu, tmp_path, quick, {}, interval=2)
+
+    def expire(name):
+        past = {"name": [name], "expires": "2020-01-31", "controller_time": calendar.timegm((2020, 1, 1, 0, 0, 0))}
+        answer = carry(qemu, [Task("expire", past)])["expire"]
+        assert not answer.failed, answer.msg
+
+    with rulebook.running():
+        expire(first)
+        wait_until(lambda: "belongs to a guarded run" in rulebook.output(), rulebook.output, 120)
+        expire(second)
+        qemu.virsh("snapshot-delete", first, _OF_A_RUN)
+        wait_until(lambda: not any(qemu.truth([first, second]).values()), rulebook.output, 120)

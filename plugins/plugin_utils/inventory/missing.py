@@ -50,6 +50,8 @@ def check_hosts(loader, variables, option, pattern):
     manager.subset(limit)
     if not (any(map(context.CLIARGS.get, _NO_RUN)) or manager.get_hosts(pattern)):
         problem = f"{option} ({pattern}) matches no host of {f'--limit {limit}' if limit else 'the inventory'}."
+        # Ansible's own localhost, which no inventory lists, is in no limit. ansible-rulebook always sets one.
+        problem += " Add localhost to the inventory, with ansible_connection: local." if pattern == "localhost" else ""
         raise AnsibleError("\n".join([*missing(loader, variables, option, pattern), problem]))
 
 

@@ -98,7 +98,7 @@ def test_inventory_of_awx_says_what_is_known(run):
 @pytest.mark.parametrize("playbook", ["reap", "describe"])
 def test_play_on_localhost_is_not_skipped_by_a_limit(run, playbook, core):
     words = ("-i", "hosts.json", "--limit", "kvm1")
-    _fails(run(playbook, *words, core=core), "hosts (localhost) matches no host of --limit kvm1")
+    _fails(run(playbook, *words, core=core), "hosts (localhost) matches no host of --limit kvm1", "Add localhost")
 
 
 @pytest.mark.parametrize("playbook", ["reap", "describe"])
