@@ -38,7 +38,7 @@ def _normalized(vm, requested, known):
     # Values that change are written to the drive, which is added if it is missing.
     found = vm.config.get("cloud_init") or {}
     adds_drive = not has_documents(requested) and any(_differs(found.get(one), one, result[one]) for one in result)
-    return {"state": "present", **result} if adds_drive else result
+    return {**result, "state": result.get("state", "present")} if adds_drive else result
 
 
 def _differs(found, option, value):
