@@ -192,6 +192,31 @@ def test_firmware_is_read_and_its_file_is_not(system, expected):
     assert (NVRAM in found.lost) == (expected == "uefi")
 
 
+OSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
+
+
+@pytest.mark.parametrize(("system", "is_windows"), [("microsoft.com/win/11", True), ("debian.org/debian/12", False)])
+def test_windows_is_known_by_the_record_of_virt_manager(system, is_windows):
+    os_of = f"<o:os id='http://{system}'/>"
+    more = f"<metadata><o:libosinfo xmlns:o='{OSINFO}'>{os_of}</o:libosinfo></metadata>"
+    assert _read(more=more).is_windows == is_windows
+
+
+def test_secure_loader_and_other_architectures_are_named():
+    assert SECURE_BOOT in _read(system="><loader secure='yes' type='pflash'>/usr/share/x.fd</loader>").lost
+    text = made.definition(made.disk("vda")).replace("x86_64' machine='pc-q35-7.2'", "aarch64'")
+    lost = read(text.encode(), _manifest(text, ("vda",)), False).lost
+    assert lost[0] == "architecture aarch64 (architecture: arm64 sets it)"
+    assert not any("machine type" in one for one in lost)
+
+
+def test_disk_of_a_bus_that_few_platforms_have_is_on_sata():
+    """A disk that the guest sends SCSI commands to is a disk, too; the order is that of the definition."""
+    lun = made.disk("sdb", "usb").replace("device='disk'", "device='lun'")
+    found = _read(lun, slots=("vda", "sdb"))
+    assert [(one.name, one.bus) for one in found.disks] == [("vda", "virtio"), ("sdb", "sata")]
+
+
 BAD = {
     "no XML": (lambda text: text[:-3], "is not XML"),
     "entities": (lambda text: f"<!DOCTYPE x [<!ENTITY a 'a'>]>{text}", "document type"),
