@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -134,4 +135,9 @@ def test_directory_of_others_needs_a_permission(qemu, carry, place, mode):
     assert_worked(answers, made=True)
     assert {answer.failed for answer in carry(qemu, _both("restored", place, replace=True), [WEB]).values()} == {True}
     place.chmod(0o755)
+    (of_vm,) = place.iterdir()
+    os.chown(of_vm, 12345, -1)  # As if it was copied with its owners.
+    for answer in carry(qemu, _both("restored", place, replace=True), [WEB]).values():
+        assert answer.failed and f"Run: chown -R root {of_vm}; chmod -R go-w {of_vm}." in answer.msg
+    os.chown(of_vm, 0, -1)
     assert_worked(carry(qemu, [restoring("restored", place, replace=True)], [WEB]), restored=True)

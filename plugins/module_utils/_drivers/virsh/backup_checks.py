@@ -11,6 +11,7 @@ from ..._core.backup import manifest as manifests
 from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.record.mark import making_of
+from ..._media.foreign_image import check_directory
 from ..._ports import files, folders
 from ..._tools import virsh_backup as jobs
 from ..._tools.domain_xml import file_of, file_or_device_of, target_of
@@ -127,7 +128,9 @@ def _warnings_of_tpm(vm, definition):
 
 
 def _check_restore(driver, vm, step):
-    backup = step.arguments["backup"]
+    backup, of_vm = step.arguments["backup"], driver.backup_folder.path(step.arguments["backup"].birth)
+    # It may be a copy from another host, with other owners.
+    check_directory(f"{vm.name}: directory", os.path.join(of_vm, backup.id), driver.options, copied=of_vm)
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
     if vm.id:
         _check_replaced(driver, vm, manifest)
