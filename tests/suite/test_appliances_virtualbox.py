@@ -53,6 +53,7 @@ def _exported(box, folder):
     source = f"{box.prefix}source"
     box.bring({source: STOPPED})
     uuid = box.ids()[source]
+    box.box.run("modifyvm", uuid, "--nic1", "nat")
     second = Path(box.storage) / "second.vdi"
     made.disk(second, "vdi", byte=OTHER)
     box.write(source, THEN)

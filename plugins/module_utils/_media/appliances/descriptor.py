@@ -302,10 +302,11 @@ class _Reader:
         if all(one.get("AddressOnParent") for one in items):
             items = sorted(items, key=_address)
         adapters = [one for one in below(self.machine, "Adapter") if is_true(one, "enabled")]
+        stated = any(attribute(one, "MACAddress") for one in adapters)
         adapters = adapters if len(adapters) == len(items) else [None] * len(items)
         macs = [one.get("Address") or one.get("MACAddress") or "" for one in items]
         macs = [mac or attribute(one, "MACAddress") or "" for mac, one in zip(macs, adapters)]
-        if any(macs) and not self.keeps_macs:
+        if (stated or any(macs)) and not self.keeps_macs:
             self.lost.append(NEW_MACS)
         if {one.get("AutomaticAllocation", "").lower() for one in items} & {"false", "0"}:
             self.lost.append("state of NICs that are not connected (all are)")
