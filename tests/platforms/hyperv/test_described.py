@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.settings.native import undescribed
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Boot, Switch
@@ -108,3 +109,7 @@ def test_address_that_hyperv_has_chosen_is_not_written(host):
         for name in ("web", "fixed")
     }
     assert macs == {"web": [], "fixed": ["networks.0.mac"]}
+
+
+def test_controllers_that_cannot_be_read_are_named():
+    assert "ScsiControllers" in undescribed({"Controllers": None}, [])

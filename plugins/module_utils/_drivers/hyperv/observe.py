@@ -131,10 +131,11 @@ class HyperVObserver(OnWindows):
         return {**self._media, **{key_of(path): behind.get(path, path) for path in new}}
 
     def _read_controllers(self, vms):
-        """Add {"Controllers": numbers of its SCSI controllers} to raw VMs; not to one that was deleted meanwhile."""
+        """Add {"Controllers": numbers of its SCSI controllers} to raw VMs; None: they could not be read."""
         results = self.send([controllers_chain(raw["Id"]) for raw in vms]) if vms else ()
         for raw, result in zip(vms, results):
-            raw["Controllers"] = [one["ControllerNumber"] for one in result.answers[-1].objects]
+            numbers = [one["ControllerNumber"] for one in result.answers[-1].objects]
+            raw["Controllers"] = None if result.error else numbers
 
     def _unmerged(self, found):
         """Return the ids of VMs with files of deleted checkpoints for which no merge has begun in time."""

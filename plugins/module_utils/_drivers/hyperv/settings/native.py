@@ -134,7 +134,9 @@ def undescribed(raw, all_raw):
     if any(one.get("BootType") == "File" for one in (raw.get("Firmware") or {}).get("BootOrder") or ()):
         found["Firmware.BootOrder"] = "one with a file"
     found = {key: f"It is {value}. No option sets it." for key, value in found.items()}
-    more = [number for number in raw.get("Controllers", ()) if number != 0]  # A new VM has only this one.
+    if raw.get("Controllers", ()) is None:
+        found["ScsiControllers"] = "They could not be read."
+    more = [number for number in raw.get("Controllers") or () if number != 0]  # A new VM has only this one.
     return {**found, **{f"ScsiControllers.{one}": "No option adds it, see Add-VMScsiController." for one in more}}
 
 
