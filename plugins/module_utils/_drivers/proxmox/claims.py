@@ -73,7 +73,11 @@ class ProxmoxClaims(HoldsClaims):
         """What all VMs hold. It is read only if a MAC is kept or a volume without an owner attached, which is rare."""
         listed = [one for one in self._driver.list_all() if not one.error]
         found = in_parallel(lambda one: (one, read_listed_options(self._driver.tool, one)), listed)
-        return [self.observed(vm_of(one, options)) for one, options in found if options is not None]
+        return [self._of_listed(one, options) for one, options in found if options is not None]
+
+    def _of_listed(self, one, options):
+        held = self.observed(vm_of(one, options))
+        return replace(held, also=self.owner_id(one.name)) if options.is_unfinished else held
 
     def _linked_clones(self, vmid, deleted):
         """Yield the linked clones of a template."""

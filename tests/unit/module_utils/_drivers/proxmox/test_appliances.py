@@ -42,9 +42,11 @@ def _asked(tmp_path):
 
 @pytest.fixture(name="either", params=["archive", "backup"])
 def _either(request, tmp_path):
-    """A task with an appliance, and one with a backup of libvirt."""
-    source = _ova(tmp_path) if request.param == "archive" else str(stored.with_two_disks(tmp_path, 1, 2))
-    return {"name": "web3", "appliance": {"source": source, "accept_eula": False, "networks": NETWORKS}}
+    """A task with an appliance, and one with a backup of libvirt, of which it keeps the MAC."""
+    appliance = {"source": _ova(tmp_path), "accept_eula": False, "networks": NETWORKS}
+    if request.param == "backup":
+        appliance.update(source=str(stored.with_two_disks(tmp_path, 1, 2)), keep_macs=True)
+    return {"name": "web3", "appliance": appliance}
 
 
 def _uploads(world):
