@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from operator import eq
 
-from ...._core.errors import ApiError
+from ...._core.errors import ApiError, Refused
 from ...._core.frozen import replace
 from ...._core.model import LIVE
 from ...._core.options.ip_config import normalized
@@ -31,6 +31,11 @@ CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "sea
 
 def _normalized(vm, requested, known):
     """The requested values as the server will report them. Raises Refused for invalid ones."""
+    if requested.get("state") == "absent" and (has_documents(requested) or requested.get("password")):
+        raise Refused(
+            f"{vm.name}: cloud_init: state: absent removes the drive that the password and the documents are on.",
+            "Set only one of them.",
+        )
     result = {
         option: _NORMALIZERS[option](f"{vm.name}: cloud_init: {option}", value) if option in _NORMALIZERS else value
         for option, value in requested.items()

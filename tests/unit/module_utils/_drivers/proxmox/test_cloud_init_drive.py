@@ -82,3 +82,10 @@ def test_removal_needs_both_privileges(world, missing):
     for check in (True, False):
         failed(world, missing, check=check, api=api, name="web2", **ABSENT)
     assert _seeds(machine_of(world, "web2").config.current.values())
+
+
+@pytest.mark.parametrize("also", [{"password": "x"}, {"user_data": "#cloud-config"}])
+def test_removal_with_what_needs_the_drive_is_rejected(world, also):
+    rejected(world, "cloud_init: state: absent removes the drive", name="web1", cloud_init={"state": "absent", **also})
+    asked = {"name": "new", "node": "pve1", "disks": [{"slot": "scsi0", "size": "1G"}]}
+    rejected(world, "cloud_init: state: absent", **asked, cloud_init={"state": "absent", **also})
