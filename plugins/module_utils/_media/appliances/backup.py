@@ -22,13 +22,15 @@ class BackupContainer(Container):
     if_changed = ""
 
     def __init__(self, path):
-        folder, backup_id = os.path.split(os.path.dirname(os.path.abspath(path)))
+        folder, backup_id = os.path.split(os.path.dirname(os.path.realpath(path)))
         folder, birth = os.path.split(folder)
         stored = BackupFolder(folder, files.host_name())
         try:
             manifest = stored.manifest(birth, backup_id)
         except DamagedRecord as error:
             raise Damaged(f"is a backup that cannot be used: {error}", _remedy(path)) from error
+        if manifest is None:
+            raise Damaged("is a backup that another task has deleted", _remedy(path))
         found = stored.judged(manifest)
         if not found.is_good:
             raise Damaged(f"is a backup that cannot be used: {found.unfinished or found.damaged}", _remedy(path))

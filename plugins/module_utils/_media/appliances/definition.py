@@ -14,7 +14,7 @@ import math
 from ..._core.backup import manifest as manifests
 from ..._core.units import KIB
 from .descriptor import MOST_CPUS, NEW_MACS, NVRAM, SECURE_BOOT, TPM, Disk, File, Nic, System
-from .envelope import Damaged, amount, document, whole
+from .envelope import Damaged, amount, document, number, whole
 
 _BUSES = ("ide", "nvme", "sata", "scsi", "virtio")
 #: {model of a NIC: what an OVF descriptor calls it}
@@ -55,7 +55,8 @@ def read(content, manifest, keeps_macs):
 
 def _system(root, manifest, keeps_macs):
     nics = [one for one in root.findall("devices/interface") if one.get("type") not in _PASSED_THROUGH]
-    cpus = whole(_get(root.find("vcpu"), "current") or _text(root, "vcpu"))
+    stated = _get(root.find("vcpu"), "current") or _text(root, "vcpu")
+    cpus = number(stated, "the CPUs") if stated else None
     if cpus is not None and not 1 <= cpus <= MOST_CPUS:
         raise Damaged(f"{cpus} CPUs are out of range")
     sizes = [one for name in ("currentMemory", "memory") for one in root.findall(name)]
