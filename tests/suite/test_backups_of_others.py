@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 
 from suite.answer import Task
 from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, bring, disks_of, restoring, virsh
+from suite.scenarios.snapshots import snapshot
 
 pytestmark = pytest.mark.full
 
@@ -141,3 +142,22 @@ def test_directory_of_others_needs_a_permission(qemu, carry, place, mode):
         assert answer.failed and f"Run: chown -R root {of_vm}; chmod -R go-w {of_vm}." in answer.msg
     os.chown(of_vm, 0, -1)
     assert_worked(carry(qemu, [restoring("restored", place, replace=True)], [WEB]), restored=True)
+
+
+def test_disk_that_a_snapshot_has_left_outlasts_the_restore_of_a_backup(qemu, carry, place):
+    """No backup contains it. Once it is attached again by its path, a restore would lose it, and is rejected."""
+    qemu.clean()
+    own, made = f"{qemu.storage}/{WEB}-vdb.qcow2", {**qemu.creation, "name": [WEB], "disks": [{"size": "16M"}]}
+    tasks = [Task("made", {**made, "state": "stopped"}), backing_up("saved", place), snapshot("taken", [WEB], "before")]
+    tasks += [Task("added", {"name": [WEB], "disks": [{"slot": "vdb", "size": "8M"}]})]
+    tasks += [snapshot("back", [WEB], "before", "restored")]
+    assert_worked(carry(qemu, tasks, [WEB]), made=True, saved=True, taken=True, added=True, back=True)
+    answers = carry(qemu, _both("replaced", place, replace=True), [WEB])
+    assert_worked(answers, **{"replaced checked": True, "replaced": True})
+    for answer in answers.values():
+        assert own in [one["path"] for one in answer.vm(WEB)["kept"]], answer.vm(WEB)["kept"]
+    assert Path(own).exists()
+    attached = Task("attached", {"name": [WEB], "disks": [{"slot": "vdb", "source": own}]})
+    assert_worked(carry(qemu, [attached], [WEB]), attached=True)
+    for answer in carry(qemu, _both("replaced", place, replace=True), [WEB]).values():
+        assert answer.failed and "does not contain disk vdb, which the VM has" in answer.msg, answer.msg

@@ -39,10 +39,10 @@ UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 DAMAGED = "damaged"
 _LISTS = (
     "disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births", "slots", "detached",
-    "borrowed",
+    "borrowed", "left",
 )  # fmt: skip
 _TEXTS = ("fleet", "owner", CREATED, BIRTH, HOST, "nonce", "copy_for", "in_force", "description", INTERRUPTED)
-_FILES = ("disks", "files", "nvram", "making", "answers")
+_FILES = ("disks", "files", "nvram", "making", "answers", "left")
 _MAPPINGS = ("inputs", "snapshots_expire", "checkpoints_expire", "checkpoints", "snapshots", "replacing")
 
 
@@ -194,7 +194,7 @@ def mark_on(host, mark, is_attached):
     Until the host is recorded, what an interrupted task has left is not known to be on this one, nor what a later
     task would overwrite.
     """
-    keys = ("making", "answers", "nvram") if HOST not in mark else _FILES
+    keys = ("making", "answers", "nvram", "left") if HOST not in mark else _FILES
     here = {} if mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
     return {**mark, **here, HOST: host}
 
@@ -212,6 +212,11 @@ def is_unfinished(mark):
 def making_of(mark):
     """Return the files that an interrupted task may have created, and that the VM may not use."""
     return tuple((mark or {}).get("making", ()))
+
+
+def left_of(mark):
+    """Return the disks of the VM that the restore of a snapshot has detached: they keep their content."""
+    return tuple((mark or {}).get("left", ()))
 
 
 def marked_settings(mark, vm_id, birth=None):

@@ -129,9 +129,11 @@ def _warnings_of_tpm(vm, definition):
 
 def _check_restore(driver, vm, step):
     backup, of_vm = step.arguments["backup"], driver.backup_folder.path(step.arguments["backup"].birth)
+    manifest = driver.backup_folder.manifest(backup.birth, backup.id)
+    if manifest is None:
+        raise Refused(f"{vm.name}: backup '{backup.id}' does not exist any more.", "Choose another one.")
     # It may be a copy from another host, with other owners.
     check_directory(f"{vm.name}: directory", os.path.join(of_vm, backup.id), driver.options, copied=of_vm)
-    manifest = driver.backup_folder.manifest(backup.birth, backup.id)
     if vm.id:
         _check_replaced(driver, vm, manifest)
     elif vm.name == manifest["vm"]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..._core.model import LIVE, Plan
 from ..._core.planner.simulate import simulate
 from ..._core.record.answer_media import ANSWER_MEDIA, without_media
-from ..._core.record.mark import IN_MARK, INTERRUPTED, making_mark, making_of, with_settings
+from ..._core.record.mark import IN_MARK, INTERRUPTED, left_of, making_mark, making_of, with_settings
 from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from ..._ports import files
@@ -42,7 +42,7 @@ def configure(driver, vm, step):
     # Only the last write of this step has removed the new files from those that are being created.
     if not is_stored or set(making).intersection(making_of(definition.mark)):
         driver.check_as_planned(vm, definition)
-        check_attached(driver, vm, running, changes, making_of(mark_to_add_to(vm, definition.mark)))
+        check_attached(driver, vm, running, changes, mark_to_add_to(vm, definition.mark))
         with recorded_first(driver, vm, definition, making):
             _delete_answer_media(definition, step.arguments.get(ANSWER_MEDIA, ()))
             _store(driver, vm, changes, (definition, running), reserved, new_log(driver, new.get("serial_log")))
@@ -181,5 +181,8 @@ def _updated_mark(vm, mark, changes, created):
     own = mark_to_add_to(vm, mark)
     done = {path for paths in created.values() for path in paths}
     own = making_mark(own, [path for path in making_of(own) if path not in done])
+    attached = {*done, *(one.new.get("source") for one in changes if one.kind == "disks.add")}
+    if left_of(own):
+        own["left"] = [path for path in left_of(own) if path not in attached]
     own.update({key: list(dict.fromkeys([*own.get(key, ()), *paths])) for key, paths in created.items() if paths})
     return with_settings(own, {change.kind: change.new for change in changes})

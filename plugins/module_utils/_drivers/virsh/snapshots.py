@@ -260,10 +260,10 @@ def restore(driver, vm, step):
         if recorded:
             recorded["disks"] += _new_overlays(driver, recorded["disks"], vm)
             # A task that adds such a disk again uses its file (``Storage.is_left_by_restore``).
-            recorded["making"] += set(step.arguments.get("kept", ())).intersection(recorded["disks"])
+            recorded["left"] += set(step.arguments.get("kept", ())).intersection(recorded["disks"])
     finally:
         # Even if it fails, libvirt has usually reverted the definition already.
-        _add_to_mark(driver, vm, recorded)
+        _add_to_mark(driver, vm, recorded, replaced=("left",))
 
 
 def _new_overlays(driver, recorded, vm):
@@ -281,13 +281,16 @@ def _new_overlays(driver, recorded, vm):
 # The mark -------------------------------------------------------------------------------------------------------------
 
 #: Keys of a mark with lists of files.
-_FILE_LISTS = ("disks", "files", "nvram", "making")
+_FILE_LISTS = ("disks", "files", "nvram", "making", "left")
 
 
-def _add_to_mark(driver, vm, added):
-    """Add files, {key of the mark: paths}, to the VM's mark; a VM without its own mark gets one if there are any."""
+def _add_to_mark(driver, vm, added, replaced=()):
+    """Add files, {key of the mark: paths}, to the VM's mark; a VM without its own mark gets one if there are any.
+
+    Of the keys ``replaced``, what the mark has is wrong: it is that of the time of a snapshot.
+    """
     if vm.owned or any(added.values()):
-        _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
+        _edit_mark(driver, vm, lambda key, known: [*(() if key in replaced else known), *added.get(key, ())])
 
 
 def _remove_from_mark(driver, vm, paths):

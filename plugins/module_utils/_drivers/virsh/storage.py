@@ -13,9 +13,9 @@ import re
 import xml.etree.ElementTree as ET
 from contextlib import suppress
 
-from ..._core.errors import PolyvirtError, Refused
+from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.pattern import Pattern
-from ..._core.record.mark import making_of
+from ..._core.record.mark import left_of
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks, partial_files
@@ -116,11 +116,14 @@ class Storage:
     def is_left_by_restore(self, path, entry, mark):
         """Whether a new disk would be one of this VM that was attached after the snapshot that was restored.
 
-        Only a restore records a file both as a disk and as one to be created. Of another size, it is another disk.
+        Only a restore records it as that. Of another size, it is another disk.
         """
-        if not (path in mark.get("disks", ()) and path in making_of(mark) and files.is_readable(path)):
+        if not (path in mark.get("disks", ()) and path in left_of(mark) and files.is_readable(path)):
             return False
-        found = self.qemu_img.info(path, entry.get("format") or "qcow2", as_disk=True)
+        try:
+            found = self.qemu_img.info(path, entry.get("format") or "qcow2", as_disk=True)
+        except CommandFailed:  # It is damaged, so it is not attached.
+            return False
         return (found.backing, found.virtual_size) == (None, entry["size"])
 
     def has_content_of(self, path, entry, image):

@@ -13,7 +13,7 @@ from shlex import quote
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
 from ...._core.pattern import Pattern
-from ...._core.record.mark import making_of, own_mark
+from ...._core.record.mark import left_of, making_of, own_mark
 from ...._kit.disk_limits import normalized_limits
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
@@ -237,12 +237,13 @@ def add_disk(driver, vm, definition, running, change, created):
     insert_disk(definition, element)
 
 
-def check_attached(driver, vm, running, changes, making):
+def check_attached(driver, vm, running, changes, mark):
     """Raise Refused if the running VM has a disk at the slot of a new one that no interrupted task has attached.
 
-    ``running`` is its definition; None: it is off. ``making`` are the files that the mark names as those that a task is
-    creating, before this step adds its own.
+    ``running`` is its definition; None: it is off. ``mark`` names the files that a task is creating, or that a restore
+    has left, before this step adds its own.
     """
+    making = (*making_of(mark), *left_of(mark))
     for change in (one for one in changes if one.kind == "disks.add" and one.cost == LIVE):
         attached = attached_at(running, change.key)
         if attached is not None:
@@ -341,7 +342,7 @@ def check_slots(driver, plan, one):
             )
     running = [one for one in driver.definitions_of(vm) if one.root.get("id")] if changes else ()
     for definition in running:
-        check_attached(driver, vm, definition, changes, making_of(own_mark(vm)))
+        check_attached(driver, vm, definition, changes, own_mark(vm))
 
 
 #: Kinds of changes that libvirt makes to the disk that the running VM has at a slot.
