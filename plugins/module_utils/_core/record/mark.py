@@ -214,9 +214,12 @@ def making_of(mark):
     return tuple((mark or {}).get("making", ()))
 
 
-def left_of(mark):
-    """Return the disks of the VM that the restore of a snapshot has detached: they keep their content."""
-    return tuple((mark or {}).get("left", ()))
+def reusable_of(mark):
+    """Return the files that a new disk of the VM may be in: a killed task has begun them, or a restore left them.
+
+    The restore of a snapshot has detached the latter ("left"), which keep their content.
+    """
+    return (*making_of(mark), *(mark or {}).get("left", ()))
 
 
 def marked_settings(mark, vm_id, birth=None):

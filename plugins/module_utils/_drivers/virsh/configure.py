@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..._core.model import LIVE, Plan
 from ..._core.planner.simulate import simulate
 from ..._core.record.answer_media import ANSWER_MEDIA, without_media
-from ..._core.record.mark import IN_MARK, INTERRUPTED, left_of, making_mark, making_of, with_settings
+from ..._core.record.mark import IN_MARK, INTERRUPTED, making_mark, making_of, with_settings
 from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from ..._ports import files
@@ -182,7 +182,7 @@ def _updated_mark(vm, mark, changes, created):
     done = {path for paths in created.values() for path in paths}
     own = making_mark(own, [path for path in making_of(own) if path not in done])
     attached = {*done, *(one.new.get("source") for one in changes if one.kind == "disks.add")}
-    if left_of(own):
-        own["left"] = [path for path in left_of(own) if path not in attached]
+    if own.get("left"):
+        own["left"] = [path for path in own["left"] if path not in attached]
     own.update({key: list(dict.fromkeys([*own.get(key, ()), *paths])) for key, paths in created.items() if paths})
     return with_settings(own, {change.kind: change.new for change in changes})

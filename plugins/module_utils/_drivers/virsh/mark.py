@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 
 from ..._core.errors import PolyvirtError
-from ..._core.record.mark import left_of, making_mark, making_of, mark_for
+from ..._core.record.mark import making_mark, making_of, mark_for, reusable_of
 from ..._ports import change_counter, files
 from ..._tools.virsh import ConnectionLost
 from .storage import check_no_file
@@ -26,7 +26,7 @@ def recorded_first(driver, vm, definition, paths):
     If the step fails and none of them remains, the mark is again as before.
     """
     own, found, before = mark_to_add_to(vm, definition.mark), definition.mark, change_counter.count()
-    added = [path for path in paths if path not in (*making_of(own), *left_of(own))]
+    added = [path for path in paths if path not in reusable_of(own)]
     if not added:
         yield
         return

@@ -9,7 +9,7 @@ from os.path import dirname, realpath
 from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, Held, PolyvirtError, Refused
-from ..._core.record.mark import left_of, making_of, own_mark
+from ..._core.record.mark import making_of, own_mark, reusable_of
 from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
@@ -121,8 +121,7 @@ class VirshFiles(LocalFiles):
             )
         if item.option in _NAMED:
             return item.path in self._named(item.option)
-        mark = own_mark(self.plan.before)
-        if item.path in (*making_of(mark), *left_of(mark)):
+        if item.path in reusable_of(own_mark(self.plan.before)):
             return self._is_attached(item.path) or self._has_content(item)
         if self._is_added_meanwhile(item):
             raise Held(self.name)

@@ -15,7 +15,6 @@ from contextlib import suppress
 
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.pattern import Pattern
-from ..._core.record.mark import left_of
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks, partial_files
@@ -118,7 +117,7 @@ class Storage:
 
         Only a restore records it as that. Of another size, it is another disk.
         """
-        if not (path in mark.get("disks", ()) and path in left_of(mark) and files.is_readable(path)):
+        if not (path in mark.get("disks", ()) and path in mark.get("left", ()) and files.is_readable(path)):
             return False
         try:
             found = self.qemu_img.info(path, entry.get("format") or "qcow2", as_disk=True)

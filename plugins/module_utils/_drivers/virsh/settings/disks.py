@@ -13,7 +13,7 @@ from shlex import quote
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
 from ...._core.pattern import Pattern
-from ...._core.record.mark import left_of, making_of, own_mark
+from ...._core.record.mark import own_mark, reusable_of
 from ...._kit.disk_limits import normalized_limits
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
@@ -243,7 +243,7 @@ def check_attached(driver, vm, running, changes, mark):
     ``running`` is its definition; None: it is off. ``mark`` names the files that a task is creating, or that a restore
     has left, before this step adds its own.
     """
-    making = (*making_of(mark), *left_of(mark))
+    making = reusable_of(mark)
     for change in (one for one in changes if one.kind == "disks.add" and one.cost == LIVE):
         attached = attached_at(running, change.key)
         if attached is not None:
