@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ..._core.backup.backup import BIRTHS, NEWEST, births_of, interrupted_restore
+from ..._core.backup.backup import NEWEST, births_of, interrupted_restore
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.frozen import replace
 from .backups import check_verifiable, options_in, read_list, silence, storage_of, warn_of_hidden, warn_of_silent
-from .cluster import read_listed_options
+from .cluster import read_listed_options, vm_of
 from .restore import config_after
 from .restored_copy import rest_of
 
@@ -53,8 +53,10 @@ def backups(driver, vm, asked):
 
 def _births_named(driver, name):
     """The births of the VM that has a name now: its backups before a renaming are those of the VM, too."""
-    named = (read_listed_options(driver.tool, one) for one in driver.list_all() if one.name == name and not one.error)
-    return [birth for one in filter(None, named) for birth in (one.birth, *(one.own_mark or {}).get(BIRTHS, ()))]
+    listed = (one for one in driver.list_all() if one.name == name and not one.error)
+    found = ((one, read_listed_options(driver.tool, one)) for one in listed)
+    named = (vm_of(one, options) for one, options in found if options is not None)
+    return [birth for vm in named for birth in births_of(vm)]
 
 
 def _check_unseen(driver, vm, asked, found, silent):

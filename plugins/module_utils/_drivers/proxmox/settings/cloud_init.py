@@ -114,13 +114,13 @@ def _is_same_ip_config(found, requested):
 
 
 def removes_seed(change):
-    """Whether a change removes the cloud-init drive, whose volume the server deletes then."""
+    """Whether a change removes the cloud-init drive. The server then deletes its volume."""
     return (change.path, change.new) == ("cloud_init.state", "absent")
 
 
 def _cost_of_state(vm, change):
     """That of an optical drive in the same slot."""
-    return cost_of_disk(vm, replace(change, key=next(iter(sorted(vm.reserved)), _SEED_SLOTS[0])))
+    return cost_of_disk(vm, replace(change, key=min(vm.reserved, default=_SEED_SLOTS[0])))
 
 
 def is_for_guest(change):
