@@ -192,7 +192,7 @@ class _Reads:
                 hyperv("Get-VMHost", keep="host"),
                 pick("host", "folder", path=["VirtualHardDiskPath"]),
             ]
-        #: The number of answers before the one that tells which files exist.
+        #: The number of answers before the one that says which files exist.
         self._first = len(self._used) + len(self._opened) + len(self._folder_calls)
         self.calls = self._calls() if self._files else []
 

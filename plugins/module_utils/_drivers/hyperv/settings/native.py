@@ -15,7 +15,7 @@ from ...._kit.settings import Setting, options_of_native
 from ...._tools.windows_files import key_of
 from .actions import ACTIONS
 from .cdroms import CDROMS
-from .disks import DISKS
+from .disks import DISKS, OF_NEW_VM
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
 from .networks import NICS
@@ -136,7 +136,7 @@ def undescribed(raw, all_raw):
     found = {key: f"It is {value}. No option sets it." for key, value in found.items()}
     if raw.get("Controllers", ()) is None:
         found["ScsiControllers"] = "They could not be read."
-    more = [number for number in raw.get("Controllers") or () if number != 0]  # A new VM has only this one.
+    more = [number for number in raw.get("Controllers") or () if number not in OF_NEW_VM]
     return {**found, **{f"ScsiControllers.{one}": "No option adds it, see Add-VMScsiController." for one in more}}
 
 
