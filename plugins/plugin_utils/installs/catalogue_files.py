@@ -14,6 +14,8 @@ _SHIPPED = Path(__file__).parents[3] / "templates" / "catalogue"
 #: Types of media from which VMs are created; of the others, errors need to know only that they exist.
 _IMAGES = ("cloud", "box", "wsl")
 _KNOWN = ("type", "architecture")
+#: {shipped file: its entries}: one task may ask for them twenty times.
+_READ = {}
 
 
 class CatalogueFiles:
@@ -44,7 +46,13 @@ class CatalogueFiles:
         return sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
 
     def _entries_of(self, files):
-        return [entry for file in files for entry in entries_of(self._load(str(file)), file)]
+        return [entry for file in files for entry in _READ.get(file) or self._read(file)]
+
+    def _read(self, file):
+        entries = entries_of(self._load(str(file)), file)
+        if file.parent == _SHIPPED:
+            _READ[file] = entries
+        return entries
 
 
 def knowledge_of(name, catalogue, today, mirrors):

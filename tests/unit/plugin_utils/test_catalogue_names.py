@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -32,3 +33,20 @@ def test_each_name_has_media_or_an_error_that_says_how_to_install_it(name):
 @pytest.mark.parametrize("name", ["windows-12", "*", "[", "debian"])
 def test_name_that_does_not_exist_gets_all_names(name):
     assert "windows-11" in knowledge_of(name, FILES, date(2026, 1, 1), {})["names"]
+
+
+def test_shipped_files_are_read_once_in_a_process(tmp_path):
+    """Templates of a role look names up many times in one task; a user's file may change meanwhile."""
+    loaded = []
+
+    def load(path):
+        loaded.append(path)
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+    FILES.entries()
+    own = tmp_path / "own.yml"
+    own.write_text(json.dumps({"distribution": "own", "title": "Own", "media": [], "platforms": []}), encoding="utf-8")
+    files = CatalogueFiles(load, [tmp_path])
+    assert {*files.entries()} == {*FILES.entries(), "own"}
+    assert files.find("debian-13") == FILES.find("debian-13")
+    assert loaded == [str(own)] * 2
