@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -155,20 +159,28 @@ def _invocation(folder, program, words, environment, programs=None):
 
 def configured(folder):
     """The environment of Ansible with this checkout as the collection and nothing of the user's."""
-    configuration = Path(folder) / "ansible.cfg"
-    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
-    configuration.touch()
+    own, shared = Path(folder) / "ansible.cfg", _shared()
     return {
         **warm_ansible.environment(),
-        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_CONFIG": str(own if own.exists() else shared / "empty.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_HOME": str(Path(folder) / "ansible"),
+        "ANSIBLE_HOME": str(shared),
         "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
+
+
+@cache
+def _shared():
+    """A directory of this process for Ansible: plays with the same settings start faster (warm_ansible.py)."""
+    folder = Path(tempfile.mkdtemp(prefix="polyvirt-ansible-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
+    (folder / "empty.cfg").touch()
+    return folder
 
 
 def _as_task(platform, shim, task, shipped):

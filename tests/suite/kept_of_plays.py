@@ -9,16 +9,20 @@ These are loaded plugins, compiled templates, and the archives of modules with w
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import jinja2
 from ansible.plugins import loader
 
+from collection_path import CHECKOUT
 from suite.kept_code import kept_code
 
+_COLLECTION = "ansible_collections.polyvirt.core"
 _KEPT = Path(tempfile.mkdtemp(prefix="polyvirt-plays-"))
 #: The directory for archives of modules.
 ARCHIVES = _KEPT / "archives"
@@ -36,6 +40,16 @@ def load_plugins():
     """Load plugins with their options."""
     for kind in _LOADERS:
         list(getattr(loader, f"{kind}_loader").all(class_only=True))
+
+
+def load_collection():
+    """Import what a task with a module of this collection imports, by the finder that the play will have."""
+    loader.init_plugin_loader()
+    # Each run installs a finder, too; it has the same paths.
+    warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
+    for kind in ("action", "plugin_utils/tasks", "modules"):
+        for path in sorted((CHECKOUT / "plugins" / kind).glob("[!_]*.py")):
+            importlib.import_module(f"{_COLLECTION}.plugins.{kind.replace('/', '.')}.{path.stem}")
 
 
 def keep_templates():

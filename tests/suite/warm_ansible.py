@@ -7,13 +7,14 @@ A task with a transferred module takes 0.7 s of CPU time, 0.5 s of it for the st
 module imports. In a fork it takes 0.2 s. The transferred file runs as it is, with its own archive; only
 ``ansible.module_utils`` was imported before, from the same ansible-core. For Ansible nothing differs: the interpreter
 is the same, and its process ends as the fork does. ansible-playbook itself needs 1.3 s before its first task: 0.3 s in
-a fork of a process with the same settings (``playbooks``), and 0.8 s of one without any (``program``).
+a fork of a process with the same settings, which those that are used again and again get, and 0.8 s of one without any.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,10 @@ _OF_PROGRAMS = (
 )
 #: First letters of variables that a process reads at its start only.
 _OF_STARTS = ("LANG", "LC_", "LD_", "PYTHON")
+#: {settings: how often ansible-playbook was run with them}. From this number on, they are worth a process.
+_USES, _OFTEN = Counter(), 3
+#: Part of the paths of a single test.
+_OF_A_TEST = "/pytest-of-"
 
 
 def environment(*paths):
@@ -72,10 +77,27 @@ def playbooks(around):
 def program(name, *words, environment):
     """The command of one of Ansible's programs with an environment, which may have any settings of Ansible."""
     path = Path(sys.executable).with_name(name)
+    if name == "ansible-playbook" and (socket := _of_settings(environment)):
+        return warm.command(socket, "suite.warm_playbook", *words)
     socket, started = _programs()
     if {**_named(environment, _OF_STARTS), "PYTHONPATH": None} != {**started, "PYTHONPATH": None}:
         return [str(path), *map(str, words)]
     return warm.command(socket, "suite.transferred", path, *words)
+
+
+def _of_settings(environment):
+    """The socket of a process with the settings in ``environment``; None if they are used seldom or by one test."""
+    settings = frozenset(_named(environment, (*_SETTINGS, "LD_")).items())
+    if any(_OF_A_TEST in value for _name, value in settings):
+        return None
+    _USES[settings] += 1
+    return _server(settings) if _USES[settings] >= _OFTEN else None
+
+
+@cache
+def _server(settings):
+    others = {name: value for name, value in os.environ.items() if not name.startswith((*_SETTINGS, "LD_"))}
+    return warm.new_server({**others, **dict(settings)}, *_OF_PLAYBOOKS)
 
 
 @cache

@@ -29,4 +29,5 @@ if __name__ == "__main__":
     main()
 else:
     kept_of_plays.load_plugins()
+    kept_of_plays.load_collection()
     kept_of_plays.keep_templates()
