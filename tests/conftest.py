@@ -90,15 +90,13 @@ def checkout():
 
 
 @pytest.fixture(scope="session")
-def ansible_environment(tmp_path_factory):
+def ansible_environment():
     """The environment in which ansible commands find this checkout as polyvirt.core and nothing of the user's."""
-    configuration = tmp_path_factory.mktemp("ansible") / "empty.cfg"  # Newer versions refuse other endings.
-    configuration.touch()
     return {
         **os.environ,
         **warm_ansible.environment(),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_PATH),
-        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_CONFIG": str(warm_ansible.folder() / "empty.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         # A third less work for each task with a transferred module.
         "ANSIBLE_PIPELINING": "true",

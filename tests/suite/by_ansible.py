@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -159,7 +155,7 @@ def _invocation(folder, program, words, environment, programs=None):
 
 def configured(folder):
     """The environment of Ansible with this checkout as the collection and nothing of the user's."""
-    own, shared = Path(folder) / "ansible.cfg", _shared()
+    own, shared = Path(folder) / "ansible.cfg", warm_ansible.folder()
     return {
         **warm_ansible.environment(),
         "ANSIBLE_CONFIG": str(own if own.exists() else shared / "empty.cfg"),
@@ -171,16 +167,6 @@ def configured(folder):
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
-
-
-@cache
-def _shared():
-    """A directory of this process for Ansible: plays with the same settings start faster (warm_ansible.py)."""
-    folder = Path(tempfile.mkdtemp(prefix="polyvirt-ansible-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
-    (folder / "empty.cfg").touch()
-    return folder
 
 
 def _as_task(platform, shim, task, shipped):

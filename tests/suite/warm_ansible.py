@@ -12,8 +12,11 @@ a fork of a process with the same settings, which those that are used again and 
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -51,6 +54,15 @@ _OF_STARTS = ("LANG", "LC_", "LD_", "PYTHON")
 _USES, _OFTEN = Counter(), 3
 #: Part of the paths of a single test.
 _OF_A_TEST = "/pytest-of-"
+
+
+@cache
+def folder():
+    """A directory of this process for Ansible, so that its plays have the same settings, and an empty configuration."""
+    path = Path(tempfile.mkdtemp(prefix="polyvirt-ansible-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    (path / "empty.cfg").touch()  # Newer versions of Ansible refuse other endings.
+    return path
 
 
 def environment(*paths):
