@@ -269,6 +269,7 @@ def test_guest_that_would_have_no_host_keys_is_not_sealed(build):
     assert (code, "nothing in this guest creates new SSH host keys" in output, build.images()) == (2, True, []), output
 
 
+@pytest.mark.deep("test_image_is_built_once_and_used_by_its_name; a running source is rejected: test_clones.py")
 def test_full_clone_of_a_vm_is_built_and_the_vm_is_not_changed(build):
     base = build.variables()["golden_image_base"]
     build.create(["pvg-source"], vm_image=base, vm_state="started")

@@ -161,6 +161,7 @@ def test_vm_moves_to_another_platform(old, carry, tmp_path, name):
         assert (old.truth([VM])[VM], new.truth([VM])[VM] is None) == (None, False)
 
 
+@pytest.mark.deep("test_vm_moves_to_another_libvirt and test_vm_moves_to_another_platform: either side of it")
 @pytest.mark.usefixtures("_srv")
 def test_vm_moves_from_virtualbox_to_libvirt(ground, tmp_path):
     box = ground.open("virtualbox", "web")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from .catalogue import as_result, entries_of, merged
@@ -14,8 +15,6 @@ _SHIPPED = Path(__file__).parents[3] / "templates" / "catalogue"
 #: Types of media from which VMs are created; of the others, errors need to know only that they exist.
 _IMAGES = ("cloud", "box", "wsl")
 _KNOWN = ("type", "architecture")
-#: {shipped file: its entries}: one task may ask for them twenty times.
-_READ = {}
 
 
 class CatalogueFiles:
@@ -26,33 +25,30 @@ class CatalogueFiles:
 
     def entries(self):
         """Return {name: entry} of the whole catalogue."""
-        return merged(self._entries_of(self._files_in(one)) for one in [_SHIPPED, *self._directories])
+        return self._merged(map(_files_in, [_SHIPPED, *self._directories]))
 
     def find(self, name):
         """Return the entry with this name, or None. The file of its distribution is often the only one that is read."""
-        own = merged(self._entries_of(self._files_in(one)) for one in self._directories)
-        if name in own:
-            return own[name]
-        words = name.split("-")
-        prefixes = ["-".join(words[:count]) for count in range(len(words), 0, -1)]
+        prefixes = ["-".join(name.split("-")[:count]) for count in range(name.count("-") + 1, 0, -1)]
         files = [path for path in (_SHIPPED / f"{prefix}.yml" for prefix in prefixes) if path.is_file()]
+        found = self._merged([files, *map(_files_in, self._directories)])
         # A file of another name may have it, such as that of Windows 11.
-        return merged([self._entries_of(files)]).get(name) or self.entries().get(name)
+        return found.get(name) or self.entries().get(name)
 
-    @staticmethod
-    def _files_in(directory):
-        if not directory.is_dir():
-            raise InvalidCatalogue(f"{directory} is not a directory; correct 'directories'.")
-        return sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
+    def _merged(self, groups):
+        return merged(_checked(file, self._load) for files in groups for file in files)
 
-    def _entries_of(self, files):
-        return [entry for file in files for entry in _READ.get(file) or self._read(file)]
 
-    def _read(self, file):
-        entries = entries_of(self._load(str(file)), file)
-        if file.parent == _SHIPPED:
-            _READ[file] = entries
-        return entries
+def _files_in(directory):
+    if not directory.is_dir():
+        raise InvalidCatalogue(f"{directory} is not a directory; correct 'directories'.")
+    return sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
+
+
+@cache
+def _checked(file, load):
+    """Variables of a role ask for an entry twenty times in one task; a loader of Ansible reads a file once, too."""
+    return entries_of(load(str(file)), file)
 
 
 def knowledge_of(name, catalogue, today, mirrors):

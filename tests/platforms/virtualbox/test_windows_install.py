@@ -113,7 +113,7 @@ def test_log_of_another_installation_is_not_read_as_the_end(double):
     assert not role.console.exists() or old not in role.console.read_text()
 
 
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+@pytest.mark.parametrize("firmware", ["bios", pytest.param("uefi", marks=pytest.mark.deep("the same with bios"))])
 def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.lookup.distribution import LookupModule
-from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue_files
 
 
 class _Lookup(LookupModule):
@@ -28,8 +27,7 @@ class _Lookup(LookupModule):
 
 
 @pytest.mark.parametrize(("name", "read"), [("debian-13", ["debian.yml"]), ("windows-server-2025", ["windows.yml"])])
-def test_lookup_of_a_name_reads_the_file_of_its_distribution_only(name, read, monkeypatch):
-    monkeypatch.setattr(catalogue_files, "_READ", {})
+def test_lookup_of_a_name_reads_the_file_of_its_distribution_only(name, read):
     lookup = _Lookup()
     (found,) = lookup.run([name])
     assert (found["name"], lookup.read) == (name, read)

@@ -35,18 +35,19 @@ def test_name_that_does_not_exist_gets_all_names(name):
     assert "windows-11" in knowledge_of(name, FILES, date(2026, 1, 1), {})["names"]
 
 
-def test_shipped_files_are_read_once_in_a_process(tmp_path):
-    """Templates of a role look names up many times in one task; a user's file may change meanwhile."""
+def test_each_file_is_read_once(tmp_path):
+    """Templates of a role look names up many times in one task."""
     loaded = []
 
     def load(path):
         loaded.append(path)
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
-    FILES.entries()
-    own = tmp_path / "own.yml"
-    own.write_text(json.dumps({"distribution": "own", "title": "Own", "media": [], "platforms": []}), encoding="utf-8")
-    files = CatalogueFiles(load, [tmp_path])
-    assert {*files.entries()} == {*FILES.entries(), "own"}
-    assert files.find("debian-13") == FILES.find("debian-13")
-    assert loaded == [str(own)] * 2
+    document = {"distribution": "debian", "title": "Own", "versions": [{"version": "13"}], "media": [], "platforms": []}
+    (tmp_path / "own.yml").write_text(json.dumps(document), encoding="utf-8")
+    for _time in range(2):
+        files = CatalogueFiles(load, [tmp_path])
+        assert files.find("debian-13")["title"] == "Own"
+        assert files.find("debian-12") == FILES.find("debian-12")
+        assert (files.entries().keys(), files.find("nothing")) == (FILES.entries().keys(), None)
+    assert sorted(loaded) == sorted(set(loaded))
