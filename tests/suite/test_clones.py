@@ -15,6 +15,8 @@ from suite.scenarios.options import has, rejection
 
 RUNS = ("check", "real", "again")
 KEYS = {"ssh_authorized_keys": [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} test"]}
+#: A linked clone is the one that shares a file with its source.
+REAL = pytest.mark.real
 LINKED = pytest.mark.parametrize("linked", [False, True], ids=["full", "linked"])
 THEN, NOW = 0x11, 0x22
 
@@ -74,9 +76,8 @@ def _cannot_be_cloned(platform, carry, names):
     assert _reads_only(platform, answer)
 
 
-@pytest.mark.real
 @pytest.mark.core
-@LINKED
+@pytest.mark.parametrize("linked", [pytest.param(False, id="full"), pytest.param(True, id="linked", marks=REAL)])
 def test_clones_of_a_stopped_vm(platform, carry, linked):
     """Two clones in one task, with other settings: check mode predicts them, and a second run changes nothing."""
     names = Names(platform)

@@ -29,7 +29,7 @@ rm -f /removed-*
 echo two >>/root/shop
 """
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
-_ROLE = "polyvirt.core.golden_image"
+_ROLE, _STORE = "polyvirt.core.golden_image", "Store its disk"
 #: The guest's SSH server creates its host keys, which its processes show.
 _NO_NEW_KEYS = "mount -t tmpfs none /proc\n"
 
@@ -154,8 +154,12 @@ def build(qemu, tmp_path, ansible_playbook):
 
 
 def test_image_is_built_once_and_used_by_its_name(build):
+    """The first run is killed when the disk was stored, and the next one completes it."""
+    code, killed, done = build.run("-v", kill_task=f"{_ROLE} : {_STORE}")
+    assert (code < 0, done[-1].endswith(_STORE)) == (True, True), killed
     code, output, _names = build.run("-v")
     assert code == 0, output
+    output = killed + output
     (record,) = build.records()
     assert (record["name"], record["golden"]["version"], build.vms()) == (NAME, 1, []), output
     assert record["golden"]["users"] == ["root (password: false)"]
@@ -163,6 +167,7 @@ def test_image_is_built_once_and_used_by_its_name(build):
     _assert_hidden(build, output)
     code, output, _names = build.run()
     assert (code, has_changed(output), len(build.images())) == (0, False, 1), output
+    assert (build.catalogue / f"{NAME}.yml").is_file()
     output = build.create(["pvg-one", "pvg-two"])
     found = set(re.findall(r"root@([0-9.]+)", output))
     assert len(found) == 2, output
@@ -290,11 +295,7 @@ def test_full_clone_of_a_vm_is_built_and_the_vm_is_not_changed(build):
     assert (record["golden"]["origin"], len(record["golden"]["ssh_keys"])) == ("pvg-source", 1)
 
 
-def test_run_that_was_killed_when_the_disk_was_stored_is_completed(build):
-    _assert_completed_after(build, "Store its disk")
-
-
-@pytest.mark.deep("test_run_that_was_killed_when_the_disk_was_stored_is_completed")
+@pytest.mark.deep("test_image_is_built_once_and_used_by_its_name, killed when the disk was stored")
 def test_run_that_was_killed_after_any_task_is_completed(build):
     """After any task that changes something: the others leave what was there before."""
     code, output, _names = build.run()
@@ -305,12 +306,6 @@ def test_run_that_was_killed_after_any_task_is_completed(build):
         code, output, done = build.run(kill_after=place)
         assert (code < 0, len(done)) == (True, place), output
         _assert_completed(build, done[-1])
-
-
-def _assert_completed_after(build, task):
-    code, output, done = build.run(kill_task=f"{_ROLE} : {task}")
-    assert (code < 0, done[-1].endswith(task)) == (True, True), output
-    _assert_completed(build, task)
 
 
 def _assert_completed(build, task):

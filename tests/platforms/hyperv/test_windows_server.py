@@ -217,6 +217,7 @@ def test_login_ends_the_wait(playbook, tmp_path, monkeypatch, user, password, me
     assert output.count("unattended_install : Log in to Windows]") == tries
 
 
+@pytest.mark.deep("test_windows_is_installed_once; the images for UEFI: tests/suite/test_windows_boot.py")
 def test_setup_starts_under_uefi_without_a_key_press(playbook, tmp_path, monkeypatch):
     host, preset = playbook.host, {"playbook": "windows", "windows_preset": "hyperv-windows-server-2025"}
     code, changed, output = playbook.run("--check", **preset)

@@ -88,6 +88,7 @@ def _playbook(run, steps):
         assert [one["verb"] for one in answer.vm(NAME)["steps"]] == steps
 
 
+@pytest.mark.deep("test_vm_after_what_others_did")
 def test_vm_that_others_gave_a_nic_saved_and_renamed(run):
     """Vagrant knows a VM by its id. A NIC that its Vagrantfile does not have is no setting of the VM."""
     created = run(**MADE)

@@ -155,6 +155,7 @@ def test_answer_files_of_others_are_not_deleted(double):
     assert (code, "changed=0" in output, (answers / "preseed.cfg").read_text()) == (0, True, "mine"), output
 
 
+@pytest.mark.deep("test_installation_is_started_and_detached; tests/unit/plugin_utils/test_install_wait.py")
 def test_vm_that_stops_too_early_is_started_again_with_new_answers(double):
     role, answers = Role(double), [double.folder / "first", double.folder / "second"]
     role.run(directory=str(answers[0]))
