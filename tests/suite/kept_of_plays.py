@@ -26,8 +26,9 @@ _COLLECTION = "ansible_collections.polyvirt.core"
 _KEPT = Path(tempfile.mkdtemp(prefix="polyvirt-plays-"))
 #: The directory for archives of modules.
 ARCHIVES = _KEPT / "archives"
-#: All plugins of these kinds are loaded by each run before its first task, or by its tasks.
-_LOADERS = ("action", "become", "cache", "callback", "connection", "filter", "lookup", "shell", "test", "vars")
+#: All plugins of these kinds are loaded by each run before its first task, or by its tasks. Not those of variables:
+#: Ansible enables them when it loads the first one, and without that it reads no group_vars.
+_LOADERS = ("action", "become", "cache", "callback", "connection", "filter", "lookup", "shell", "test")
 #: Properties of an environment of Jinja2 that change what a template is compiled to.
 _SYNTAX = (
     "block_start_string", "block_end_string", "variable_start_string", "variable_end_string", "comment_start_string",

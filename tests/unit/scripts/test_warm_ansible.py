@@ -47,3 +47,17 @@ def test_fork_has_the_time_zone_of_its_caller():
     for zone in ("UTC", "AAA5"):
         command = warm.command(socket, "timeit", *words)
         assert f"zone {zone[:3]}\n" in _output(command, TZ=zone)
+
+
+def test_settings_that_are_used_often_have_a_process_of_their_own(tmp_path):
+    """Its forks read the variables of groups, too: Ansible enables their plugin when it loads the first one."""
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.json").write_text('{"known": "of all"}', encoding="utf-8")
+    (tmp_path / "hosts").write_text("one ansible_connection=local\n", encoding="utf-8")
+    task = {"ansible.builtin.debug": {"msg": "{{ known }}"}}
+    (tmp_path / "play.json").write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [task]}]))
+    environment = {"ANSIBLE_CONFIG": str(warm_ansible.folder() / "empty.cfg"), "ANSIBLE_FORKS": "3"}
+    words = ("ansible-playbook", "-i", tmp_path / "hosts", tmp_path / "play.json")
+    commands = [warm_ansible.program(*words, environment={**os.environ, **environment}) for _time in range(3)]
+    assert ["suite.warm_playbook" in command for command in commands] == [False, False, True]
+    assert ['"msg": "of all"' in _output(command, **environment) for command in commands[1:]] == [True, True]
