@@ -34,6 +34,8 @@ OWN = {
     if not its.hidden
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA8WOE0cSv6Z4L9w9A1PvGs9YV3Tgk3XrYzVtB9Jc2oQ user@host"
+#: One for all tasks, as in a run of Ansible: it keeps what it has read.
+_LOADER = DataLoader()
 _USE = re.compile(r"Use (.+) instead(?:: (.+))?\.$|[Ss]et (options: .+)\.$")
 #: Values of each type, and of words that mean the opposite.
 VALUES = (True, False, 20480, "off", "text", "<cpu mode='host'/>", ["a"], {"cores": 2}, None)
@@ -62,7 +64,7 @@ def error_of(name, arguments):
 
         def __init__(self, **task):
             super().__init__(**task)
-            self._loader = DataLoader()
+            self._loader = _LOADER
 
         def _run_here(self, params):
             full = in_full(params, self.module.options, self.module.platform)
