@@ -115,14 +115,25 @@ stage_roots() {
     _build_guests
     prepare_root debian13 >/dev/null
     nothing_left _suite_in_root debian13
-    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
-    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py
+    prepare_root bare-debian13 >/dev/null
+    nothing_left _on_bare_debian
     [ "$BELT" = deep ] || return 0
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py -k 'page or test_proxmox'
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"
     fi
+}
+
+# Both at once, each in its own world: each waits for downloads and for a guest most of the time.
+_on_bare_debian() {
+    local host status=0
+    with_code bare_host in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py >"$RUN/bare_host.log" 2>&1 &
+    host=$!
+    in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py || status=1
+    code_of bare_host "$host" || status=1
+    cat "$RUN/bare_host.log"
+    return $status
 }
 
 _suite_in_root() {
@@ -190,7 +201,7 @@ END
 
 readonly _ROLES_NETWORK=polyvirt-roles
 # What they show has unit tests that play the same roles on the same doubles, or another scenario.
-readonly _SCENARIOS_OF_DEEP=" from_vagrant hyperv_host two_vms vmm_host "
+readonly _SCENARIOS_OF_DEEP=" from_vagrant hyperv_host two_vms vmm_host vmm_network wsl_host "
 
 # Runs the scenarios of this belt. Their network, with its leases, is removed before the comparison.
 stage_roles() {

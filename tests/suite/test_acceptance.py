@@ -22,9 +22,9 @@ from suite.test_role_vm import inventory_of
 from unit.playbooks.recordings import planted_values, read_recording
 
 FULL = ("libvirt_test",)
-#: An API and a Windows host; the playbook is the same on all platforms, and each step is a task of the suite.
-_IN_FULL = ("proxmox", "hyperv")
-_DEEP = pytest.mark.deep("the same on libvirt_test, proxmox and hyperv")
+#: An API; the playbook is the same on all platforms, and each step is a task of the suite.
+_IN_FULL = ("proxmox",)
+_DEEP = pytest.mark.deep("the same on libvirt_test and proxmox")
 _OTHERS = [
     pytest.param(name, marks=pytest.mark.full if name in _IN_FULL else _DEEP) for name in PLATFORMS if name not in FULL
 ]

@@ -58,7 +58,6 @@ _NEW = {"name": WEB, "state": "started"}
 _CHANGE = {"name": WEB, "tags": ["approved"]}
 
 
-@pytest.mark.real
 @pytest.mark.core
 @pytest.mark.parametrize("platform_name", ["libvirt_test", *_OTHERS], indirect=True, scope="session")
 def test_only_the_approved_plan_is_carried_out(platform, shim, tmp_path):

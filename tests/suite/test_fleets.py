@@ -45,7 +45,6 @@ def test_machines_that_differ_are_one_task(platform, carry):
     assert (again.changed, again.truth) == (False, real.truth)
 
 
-@pytest.mark.real
 @pytest.mark.core
 def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, carry):
     platform.clean()

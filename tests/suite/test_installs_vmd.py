@@ -190,6 +190,7 @@ def _written(role):
     return {path.name: path.stat().st_mtime_ns for path in files}
 
 
+@pytest.mark.deep("test_killed_while_the_medium_is_written")
 def test_interrupted_run_is_resumed(role):
     """An installer that runs is waited for, also if the process that reads its console has ended."""
     role.host.guest(role.name, install=10**6)

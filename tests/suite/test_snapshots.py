@@ -158,7 +158,6 @@ def _keeps_its_power(platform, carry):
     assert "start" not in [step["verb"] for step in answer.vm("pvc-on")["steps"]]
 
 
-@pytest.mark.real
 def test_restore_discards_saved_memory(platform, carry):
     """Saved memory does not fit the disks of a snapshot, so a restore discards it. If the platform cannot include it in
     a snapshot, none is created.

@@ -45,6 +45,7 @@ def test_windows_is_installed_once(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
+@pytest.mark.deep("test_run_that_was_killed_is_completed")
 def test_interrupted_installation_is_resumed(role):
     role.write_iso("polyvirt-step: winrm\n", then_off=False, languages=("fr-FR", "en-US"))
     code, output = role.run(timeout=1)
@@ -69,7 +70,7 @@ def test_interrupted_installation_is_resumed(role):
     assert (code, "found complete" in output, role.media()) == (0, True, []), output
 
 
-@pytest.mark.parametrize("is_old", [True, False])
+@pytest.mark.parametrize("is_old", [True, pytest.param(False, marks=pytest.mark.deep("the same with an old one"))])
 def test_end_of_another_installation_does_not_count(role, is_old):
     """The log was written before the VM was created, or its disk was restored to a time before the installation."""
     role.write_iso("polyvirt-step: winrm\n", then_off=False)
@@ -125,7 +126,10 @@ def test_failed_installation_leaves_no_answer_medium(role):
     assert (code != 0, "its installation has failed: polyvirt-failed: winrm: no network" in output) == (True, True)
 
 
-@pytest.mark.parametrize("state", ["running", "stopped", "failed"])
+_OFF = [pytest.param(state, marks=pytest.mark.deep("the same while it runs")) for state in ("stopped", "failed")]
+
+
+@pytest.mark.parametrize("state", ["running", *_OFF])
 def test_teardown_deletes_the_answer_medium(role, state):
     """Windows Setup runs, was switched off, or has failed, and no run of the role has seen that."""
     role.write_iso("polyvirt-step: winrm\n", then_off=False)

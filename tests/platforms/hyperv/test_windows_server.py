@@ -148,6 +148,7 @@ def test_windows_is_installed_once(playbook, tmp_path, monkeypatch):
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
 
 
+@pytest.mark.deep("test_windows_is_installed_once; states after Setup: tests/unit/plugin_utils/test_install_wait.py")
 def test_vm_that_is_off_is_not_installed_by_that(playbook):
     """It was never started, or was switched off during Setup: it is started again, and keeps its media."""
     host = playbook.host

@@ -130,7 +130,7 @@ class Qemu(_Libvirt):
     """Emulated guests, and files with several names."""
 
     name, platform = "libvirt with QEMU", "libvirt_qemu"
-    lists, at_most = 3, 300
+    list_count, at_most = 6, 300
     common: ClassVar = {"stop_mode": "force", "cpus": 1, "memory": "64M", "networks": []}
 
     @cached_property

@@ -119,6 +119,7 @@ def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))
 
 
+@pytest.mark.deep("tests/suite/test_windows_boot.py: Setup starts by a key where no medium can be prepared")
 def test_medium_that_always_asks_for_a_key_gets_keys(double):
     """At each start by the role, but not while somebody else has started the VM."""
     role, few = WindowsRole(double, "uefi"), ("-e", "__unattended_install_key_seconds=2")

@@ -211,7 +211,7 @@ SCENARIOS = {
     "restore": _restore,
 }
 #: Scenarios that a full run has on the real VirtualBox, too: what they destroy is gone.
-_ON_REAL = ("remove", "snapshot", "restore")
+_ON_REAL = ("remove", "restore")
 #: (platform, scenario): real guests, and the double of a real platform. Others are killed in the process of the test
 #: (test_killed.py).
 CASES = [
