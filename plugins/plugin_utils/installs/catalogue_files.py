@@ -29,8 +29,7 @@ class CatalogueFiles:
 
     def find(self, name):
         """Return the entry with this name, or None. The file of its distribution is often the only one that is read."""
-        prefixes = ["-".join(name.split("-")[:count]) for count in range(name.count("-") + 1, 0, -1)]
-        files = [path for path in (_SHIPPED / f"{prefix}.yml" for prefix in prefixes) if path.is_file()]
+        files = [path for path in _files_in(_SHIPPED) if f"{name}-".startswith(f"{path.stem}-")]
         found = self._merged([files, *map(_files_in, self._directories)])
         # A file of another name may have it, such as that of Windows 11.
         return found.get(name) or self.entries().get(name)
