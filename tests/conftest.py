@@ -107,13 +107,11 @@ def ansible_environment():
 @pytest.fixture(scope="session")
 def ansible_playbook(ansible_environment):
     """Runs ansible-playbook with these words, and returns (exit code, output)."""
-    command = warm_ansible.playbooks(ansible_environment)
 
     def run(*words, environment=(), folder=None):
         around = {**ansible_environment, **dict(environment)}
-        done = subprocess.run(
-            command(words, around), cwd=folder, env=around, capture_output=True, text=True, check=False
-        )
+        command = warm_ansible.program("ansible-playbook", *words, environment=around)
+        done = subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
     return run

@@ -71,21 +71,6 @@ def environment(*paths):
     return {"PYTHONPATH": path, "POLYVIRT_TEST_WARM_MODULES": f"{sys.prefix}:{warm.server(_SOCKET, *_OF_MODULES)}"}
 
 
-def playbooks(around):
-    """A function that returns a command for words of ansible-playbook with an environment, its second argument: by a
-    server with the settings in ``around`` if they are the same.
-    """
-    socket = warm.new_server(dict(around), *_OF_PLAYBOOKS)
-    settings = _named(around, _SETTINGS)
-
-    def command(words, used):
-        if _named(used, _SETTINGS) == settings:
-            return warm.command(socket, "suite.warm_playbook", *words)
-        return program("ansible-playbook", *words, environment=used)
-
-    return command
-
-
 def program(name, *words, environment):
     """The command of one of Ansible's programs with an environment, which may have any settings of Ansible."""
     path = Path(sys.executable).with_name(name)
