@@ -33,6 +33,11 @@ EACH_CORE = [*(pytest.param(path, marks=belt) for path, belt in zip(CORES[:-1], 
 _OF_SEVERAL_PLATFORMS = ("image", "image_info")
 
 
+def newest_core(shown_by):
+    """Parameters: the newest ansible-core, in a deep run the others, too; ``shown_by`` is a test with each of them."""
+    return [*(pytest.param(path, marks=pytest.mark.deep(shown_by)) for path in CORES[:-1]), CORES[-1]]
+
+
 def has_changed(output):
     """Whether the recap of a play counts a change."""
     return bool(re.search(r"changed=[1-9]", output))

@@ -11,13 +11,12 @@ import shutil
 import pytest
 import yaml
 
-from suite.by_ansible import CORES, EACH_CORE, run_ansible
+from suite.by_ansible import EACH_CORE, newest_core, run_ansible
 from unit.awx.guide import FOLDER, TYPES, block, data
 from unit.awx.stand_in import PROMPTS, WORKFLOW_PROMPTS, install
 
 SECRET = "a-token-that-nobody-may-see"
-_DEEP = pytest.mark.deep("test_variable_for_infra_aap_configuration_is_not_templated, with each ansible-core")
-_OTHER_CORES = [pytest.param(core, marks=_DEEP) for core in CORES[:-1]]
+_CORES = newest_core("test_variable_for_infra_aap_configuration_is_not_templated, with each ansible-core")
 
 
 def _name(core):
@@ -51,7 +50,7 @@ def _copied(folder):
     return folder / "awx" / "setup.yml", "-e", f"@{folder / 'awx' / 'settings.yml'}"
 
 
-@pytest.mark.parametrize("core", [*_OTHER_CORES, CORES[-1]], ids=_name)
+@pytest.mark.parametrize("core", _CORES, ids=_name)
 def test_settings_of_the_guide_set_up_an_awx(play, tmp_path, core):
     calls = play(core / "bin", *_copied(tmp_path))
     of = {name: [given for module, given in calls if module == name] for name, _given in calls}

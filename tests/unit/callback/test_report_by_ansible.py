@@ -12,10 +12,9 @@ import json
 
 import pytest
 
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import CORES, newest_core, run_ansible
 
-_DEEP = pytest.mark.deep("test_events_by_ansible.py, which has the reader of results with each ansible-core")
-_OTHER_CORES = [pytest.param(core, marks=_DEEP) for core in CORES[:-1]]
+_CORES = newest_core("test_events_by_ansible.py, which has the reader of results with each ansible-core")
 _VIRSH = {"uri": "test:///default"}
 _FORMATS = ["html", "json", "junit", "openmetrics"]
 _FILES = ["report.html", "report.json", "report.prom", "report.xml"]
@@ -64,7 +63,7 @@ def _run(folder, core, tasks, **environment):
     return run_ansible(folder, "ansible-playbook", words, around, core / "bin", cwd=folder)
 
 
-@pytest.fixture(scope="module", params=[*_OTHER_CORES, CORES[-1]], ids=lambda path: path.name)
+@pytest.fixture(scope="module", params=_CORES, ids=lambda path: path.name)
 def ran(request, tmp_path_factory):
     """The directory in which the playbook ran, and its output. An empty variable of the environment is not set."""
     folder = tmp_path_factory.mktemp("report")

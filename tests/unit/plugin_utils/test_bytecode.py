@@ -15,7 +15,7 @@ from ansible import constants
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.bytecode import bytecode
 
 from collection_path import CHECKOUT
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import newest_core, run_ansible
 
 PACKAGE = "ansible_collections.polyvirt.core.plugins.module_utils"
 CACHE = "polyvirt_bytecode"
@@ -191,11 +191,10 @@ def _files(folder):
     return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-_DEEP = pytest.mark.deep("the newest ansible-core; other tests have each core, in process and shipped")
-_OTHER_CORES = [pytest.param(core, marks=_DEEP) for core in CORES[:-1]]
+_CORES = newest_core("the newest ansible-core; other tests have each core, in process and shipped")
 
 
-@pytest.mark.parametrize("core", [*_OTHER_CORES, CORES[-1]], ids=lambda path: path.name)
+@pytest.mark.parametrize("core", _CORES, ids=lambda path: path.name)
 def test_results_are_equal_with_and_without_bytecode(core, home, collection, tmp_path):
     (tmp_path / "without" / CACHE).mkdir(parents=True)
     (tmp_path / "without" / CACHE).chmod(0o755)
