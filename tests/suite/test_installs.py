@@ -195,8 +195,14 @@ def test_interrupted_run_is_resumed(role):
     assert (role.power(), role.files()) == ("stopped", [])
 
 
-@pytest.mark.deep("test_vm_is_installed_once, with Debian")
-@pytest.mark.parametrize("distribution", ["ubuntu-24.04", "rocky-9", "alpine-3.22"])
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        "ubuntu-24.04",
+        pytest.param("rocky-9", marks=pytest.mark.deep("the same with Ubuntu")),
+        pytest.param("alpine-3.22", marks=pytest.mark.deep("the same with Ubuntu")),
+    ],
+)
 def test_installers_of_other_distributions(role, distribution):
     """The VM has all media of its installer until the end, and none of them later."""
     code, output = role.runs_other(distribution, domain="slow.example.org", timeout=1)

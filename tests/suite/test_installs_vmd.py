@@ -242,7 +242,6 @@ def test_unsupported_installations_are_rejected(role):
     assert (role.vm(), role.files()) == (None, [])
 
 
-@pytest.mark.deep("test_openbsd_is_installed_once; the playbook passes its variables on")
 def test_provision_installs(role, key):
     """Up to the start of the VM, because guests of a double have no SSH server."""
     given = {

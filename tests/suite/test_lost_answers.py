@@ -20,7 +20,7 @@ from suite.scenarios.interrupted import CASES, NAME, Interrupted
 pytestmark = pytest.mark.full
 
 #: The number of calls of a scenario that are disturbed in a full run.
-EVERY_DAY = 1
+EVERY_DAY = 2
 #: The time limit of a call in seconds; the late answer never comes. If the host is so slow that other calls reach the
 #: limit, they are late, too, and the result must still be true.
 _CALL_TIMEOUT = 3

@@ -129,7 +129,7 @@ def test_no_secret_is_shown(tmp_path, outcome):
         output, results = _play(tmp_path, server, tasks, "-vvv", PROXMOX_PASSWORD=PASSWORD)
     assert [results[label]["failed"] for label, _options in tasks][1:3] == [outcome == "is refused"] * 2
     assert results["wrong"]["failed"]
-    assert "playbook" in "".join(watch.seen)
+    assert f"{tmp_path}/playbook.json" in "".join(watch.seen)
     for secret in SECRETS:
         assert secret not in output
         assert secret not in json.dumps(results)

@@ -105,7 +105,7 @@ def test_external_snapshot_of_another_program_is_foreseen(run):
 _DEEP = pytest.mark.deep("killed at boot; at each place on the double: test_half_made.py of the driver")
 
 
-@pytest.mark.parametrize("place", ["boot", *(pytest.param(one, marks=_DEEP) for one in ("id", "after"))])
+@pytest.mark.parametrize("place", [pytest.param(one, marks=() if one == "boot" else _DEEP) for one in PLACES])
 def test_first_start_that_is_killed_is_completed(run, place):
     killer = run.folder / "killer"
     killer.write_text(KILLS.format(condition=PLACES[place].format(folder=run.found.project)), encoding="utf-8")

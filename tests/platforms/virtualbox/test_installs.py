@@ -139,7 +139,6 @@ def test_answer_file_of_the_user_is_not_replaced(double, words):
     assert (answers / "preseed.cfg").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.deep("test_answer_file_of_the_user_is_not_replaced, test_installation_is_started_and_detached")
 def test_answer_files_of_others_are_not_deleted(double):
     role, answers = Role(double), double.folder / "answers"
     role.run(directory=str(answers))

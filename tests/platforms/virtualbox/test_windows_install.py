@@ -93,7 +93,6 @@ def test_console_log_of_others_is_not_deleted(double):
     assert "exists, and was not written by an installation of this VM" in output
 
 
-@pytest.mark.deep("tests/suite/test_windows_install.py: test_end_of_another_installation_does_not_count")
 def test_log_of_another_installation_is_not_read_as_the_end(double):
     """VirtualBox appends to it, so it is deleted before a start; a VM that writes to it is not stopped."""
     role, old = WindowsRole(double, "bios"), "polyvirt-failed: winrm: no network\n"
