@@ -115,7 +115,6 @@ stage_roots() {
     _build_guests
     prepare_root debian13 >/dev/null
     nothing_left _suite_in_root debian13
-    prepare_root bare-debian13 >/dev/null
     nothing_left _on_bare bare-debian13
     [ "$BELT" = deep ] || return 0
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py -k 'page or test_proxmox'
@@ -128,6 +127,8 @@ stage_roots() {
 # _on_bare ROOT: both at once, each in its own world: each waits for downloads and for a guest most of the time.
 _on_bare() {
     local host status=0
+    # Not by each of them at the same time.
+    prepare_root "$1" >/dev/null || return
     with_code bare_host in_root_world "$1" pytest -p no:xdist tests/install/test_bare_host.py >"$RUN/bare_host.log" 2>&1 &
     host=$!
     in_root_world "$1" pytest -p no:xdist tests/install/test_first_steps.py || status=1
