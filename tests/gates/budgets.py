@@ -14,21 +14,21 @@ _UTILS = "plugins/module_utils"
 SIMULATOR = ("extensions/simulators/", "tests/simulators/", "tests/unit/simulators/")
 #: {room: (the beginnings of its paths, code lines at most)}
 ROOMS = {
-    "_drivers": ((f"{_UTILS}/_drivers/",), 25_438),
-    "_hosts": ((f"{_UTILS}/_hosts/",), 2_596),
+    "_drivers": ((f"{_UTILS}/_drivers/",), 26_000),
+    "_hosts": ((f"{_UTILS}/_hosts/",), 2_650),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        10_080,
+        11_500,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_090),
-    "_media": ((f"{_UTILS}/_media/",), 4_072),
-    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 5_088),
-    "product without the simulator": (("",), 60_460),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_350),
+    "_media": ((f"{_UTILS}/_media/",), 4_350),
+    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 5_700),
+    "product without the simulator": (("",), 62_200),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
-FILES = 422
+FILES = 427
 #: Lines of tests for 100 lines of product at most, both without the simulator.
-TESTS_PER_HUNDRED = 189
+TESTS_PER_HUNDRED = 190
 #: {task of the libvirt test driver: (files, functions)} of module_utils that it passes (tests/gates/walk.py).
 WALK = {"changed CPU count": (65, 445), "no change": (50, 307)}
 #: A walk may pass this many times as much: versions of Python and ansible-core differ by a few functions.
