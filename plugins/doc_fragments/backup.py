@@ -25,6 +25,7 @@ options:
       - V(present) - a complete backup of the VM exists that is not older than O(max_age). Otherwise one is created.
         Then the backups that no rule (O(keep_last) and the others) keeps are deleted.
       - V(absent) - the backup O(backup) does not exist. Nothing else deletes backups, also not the deletion of the VM.
+        Fails if a VM has a file of the backup as a disk, if a disk image is based on it, or if a program has it open.
       - V(restored) - the VM has the disks and the settings of O(backup). A VM that does not exist is created with the
         settings that it had, and remains off. With O(new_name), another VM is created. With O(replace=true), the
         existing VM is replaced.
@@ -75,6 +76,9 @@ options:
       - Number of the newest backups to keep. If any of the rules is set, the backups of this VM that no rule keeps are
         deleted at the end of a successful task. Protected, damaged and incomplete backups are not counted and not
         deleted, and the newest complete one is always kept.
+      - A backup is kept and not counted if a VM has one of its files as a disk, if a disk image is based on it, or if a
+        program has it open. A warning names it, and what needs it. If a disk of a VM cannot be read, backups are
+        deleted nevertheless, with a warning.
     type: int
   keep_daily:
     description:

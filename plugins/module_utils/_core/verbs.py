@@ -70,7 +70,7 @@ VERB = {
     "drop_snapshot": replace(_SNAPSHOT, loses=("snapshot",)),
     "edit_snapshot": Verb("snapshot", uses_disks=True, is_observed=True),
     "backup": Verb("backup", disturbs=True, is_observed=True),
-    "drop_backup": Verb("backup", is_observed=True),
+    "drop_backup": Verb("backup", deletes=True, claims=True, is_observed=True),
     "edit_backup": Verb("backup", is_observed=True),
     "create_from_backup": Verb("backup", creates=True, claims=True, is_observed=True, attaches=True),
     "prepare_restore": Verb("backup", disturbs=True, is_observed=True),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 
 from .._core import errors
@@ -12,7 +13,7 @@ from .._core.frozen import replace
 from .._core.model import ABSENT, Plan, is_started
 from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import BASE, FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
-from .._core.sharing.losses import permit_of
+from .._core.sharing.losses import asked_about, permit_of
 from .._core.verbs import CREATING, DELETING, VERB, Permit
 from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by
@@ -107,8 +108,10 @@ def _held(works, wanted):
         claims = [claim for work in at_place for claim in wanted[id(work)]]
         # No VM has to be read for an ISO image alone.
         if any(claim.mode != READ for claim in claims):
+            from .._core.sharing.world import all_held
+
             with _rejected_on_error(at_place):
-                held += at_place[0].claims.held(claims)
+                held += all_held(at_place[0].claims, claims)
     known = [one for one in works if one.claims is not None and not one.claims.lists_all and one.found.power != ABSENT]
     return [*held, *(one.claims.observed(one.found) for one in known)]
 
@@ -121,7 +124,8 @@ def _wanted(work):
     held = held and replace(held, claims=_disks_of(source, work.claims))
     during, after = claims_of_plan(work.plan, own, work.claims, held)
     used = [Claim(OWN, work.owner_id)] if _uses_own(work.plan) else []
-    return [*during, *(claim for claim in after if claim not in own), *used]
+    backups = asked_about(_deleted_from(work), work.claims)
+    return [*during, *(claim for claim in after if claim not in own), *used, *backups]
 
 
 def _disks_of(vm, claims):
@@ -160,6 +164,10 @@ class _Comparison:
             if conflict is not None:
                 conflicts[work] = conflict
             work.after += [one for one in waits if one not in work.after]
+        unread = dict.fromkeys(claim.text for claim in world.unreadable())
+        for work in filter(_deleted_from, self._works):
+            about = f"{work.request.label}: backups are deleted, although not all disks could be read"
+            work.task.observer.warnings += [f"{about}: {text.rstrip('.')}." for text in unread]
         for place, (work, conflict) in enumerate(conflicts.items()):
             work.conflict = self._explained(work, conflict, conflicts if place < _MOST_EXPLAINED else None)
         return self._works
@@ -257,10 +265,25 @@ def _is_deletion(work):
     return _deletes(work) and work.plan.after.power == ABSENT
 
 
+def _deleted_from(work):
+    """Return the backups from which a plan deletes some; none if it deletes no backup."""
+    is_dropping = any(step.verb == "drop_backup" for step in work.plan.steps)
+    return work.found.backups if is_dropping and work.claims is not None else ()
+
+
+def _needed(world, work, backup):
+    """Return who needs files of a backup, its own VM included, as a sentence without its end; empty if nobody does."""
+    users = {os.path.basename(path): world.users("", work.claims.identity(path)) for path in backup.files}
+    return "; ".join(f"its file {name} is needed by {', '.join(found)}" for name, found in users.items() if found)
+
+
 def _with_users(world, work):
     """Return the plan of a deletion that keeps the files that other VMs, or disks that are kept, still need."""
     if work.claims is None or not _deletes(work):
         return work.plan
+    backups = tuple(replace(one, needed=_needed(world, work, one)) for one in _deleted_from(work))
+    if any(one.needed for one in backups):
+        return work.task.planned(work, found=work.found.having(backups=backups))
     deleted, files = {work.claims.identity(path) for path in deleted_files(work.plan)}, []
     for file in work.found.files:
         users = world.users(work.owner_id, work.claims.identity(file.path), deleted)

@@ -83,11 +83,12 @@ class BackupFolder:
             is_foreign, now_written = manifest["host"] != self.host, is_written(manifest)
             reason = "it is still being written" if now_written else "its task has not completed it"
             is_own_job = now_written and not is_foreign
-            backup = manifests.backup_of(manifest, unfinished=reason, is_foreign=is_foreign, is_written=is_own_job)
+            more = {"unfinished": reason, "is_foreign": is_foreign, "is_written": is_own_job}
+            backup = manifests.backup_of(manifest, files=self.paths(manifest), **more)
             with suppress(PolyvirtError):  # A file may have been replaced by a link, which is removed as such.
                 backup = replace(backup, size=sum(self._sizes(manifest).values()))
             return backup
-        return manifests.backup_of(manifest, damaged=self._problem(manifest, reads_content))
+        return manifests.backup_of(manifest, files=self.paths(manifest), damaged=self._problem(manifest, reads_content))
 
     def _problem(self, manifest, reads_content):
         """Return what is wrong with the files of a complete backup, or an empty string."""
@@ -138,13 +139,17 @@ class BackupFolder:
         self.write(manifest, manifests.NAME, manifests.printed(manifest).encode())
 
     def write(self, manifest, name, data):
-        with self._its_own(manifest):
+        with self.its_own(manifest):
             files.write_atomically(self._path_in(manifest, name), data)
 
-    def _its_own(self, manifest):
-        """Permit to destroy the files that a manifest names, and itself."""
+    def paths(self, manifest):
+        """Return the paths of the files that a manifest names, and of itself."""
         names = [*(one["name"] for one in manifest["files"]), manifests.NAME]
-        return permits.also([self._path_in(manifest, name) for name in names])
+        return tuple(self._path_in(manifest, name) for name in names)
+
+    def its_own(self, manifest):
+        """Permit the task that writes a backup to destroy its files."""
+        return permits.also(self.paths(manifest))
 
     def read(self, manifest, name):
         return files.read_part(self._path_in(manifest, name), 0, LONGEST)
@@ -155,7 +160,7 @@ class BackupFolder:
         for one in manifest["files"]:
             path = self._path_in(manifest, one["name"])
             if not one.get("role"):
-                with self._its_own(manifest):
+                with self.its_own(manifest):
                     files.remove(path)
                 continue
             partial_files.protect(path)
@@ -165,10 +170,16 @@ class BackupFolder:
         self.store(manifests.finished(manifest, consistency, written, notes))
 
     def remove(self, manifest):
-        """Remove the files that a manifest names, it last, and their directories if nothing else is there."""
-        with self._its_own(manifest):
-            for one in manifest["files"]:
-                files.remove(self._path_in(manifest, one["name"]))
-            files.remove(self._path_in(manifest, manifests.NAME))
+        """Remove the files that a manifest names, it last, and their directories if nothing else is there.
+
+        Raises Refused before the first one if the task may not destroy one of them.
+        """
+        for path in self.paths(manifest):
+            files.check_loss(path)
+        if not manifest["unfinished"]:
+            # A task that is killed now leaves an unfinished backup, which the next one removes.
+            self.store({**manifest, "unfinished": True, "host": self.host})
+        for path in self.paths(manifest):
+            files.remove(path)
         folders.remove_empty_folder(self._path_in(manifest))
         folders.remove_empty_folder(self.path(manifest["birth"]))

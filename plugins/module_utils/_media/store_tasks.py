@@ -17,8 +17,8 @@ from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
-from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, WITHOUT_VM, Claim, Held
-from .._core.sharing.world import World
+from .._core.sharing.claims import BASE, DELETE, FILE, WITHOUT_VM, Claim
+from .._core.sharing.world import World, strays
 from .._ports.clock import today
 
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
@@ -197,15 +197,7 @@ class ImageUsers:
         self._world = World(held)
         unused = [one for one in paths if mode == DELETE and not self.of(one)]
         if unused:
-            self._world = World([*held, *self._without_vm(unused, held)])
-
-    def _without_vm(self, images, held):
-        try:
-            return self._claims.without_vm(images, held)
-        except PolyvirtError as error:
-            message = f"it is not known which disk files without a VM need the image: {error.message}"
-            claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
-            return [Held(WITHOUT_VM, "", claims=(claim,))]
+            self._world = World([*held, *strays(self._claims, "the image", unused, held)])
 
     def of(self, path):
         """Return the names of the VMs that need an image, and the paths of such disk files."""
@@ -218,5 +210,4 @@ class ImageUsers:
 
     def unreadable(self):
         """Return the Claim of a disk that may need any file, or None."""
-        holders = self._world.holders("", FILE, UNREADABLE)
-        return next((claim for one in holders for claim in one.claims if claim.identity == UNREADABLE), None)
+        return next(iter(self._world.unreadable()), None)

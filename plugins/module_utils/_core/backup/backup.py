@@ -56,7 +56,8 @@ class Backup(Frozen):
     host wrote it. ``damaged``: what is wrong with its files. ``notes`` are for its users. ``config`` are the settings
     of the VM after a restore of this backup, None if they were not requested. ``power_before``: the power state of a VM
     of which an interrupted restore in place has left only a rest. ``content`` identifies what a restore reads, for the
-    digest of its plan.
+    digest of its plan. ``files``: the paths of all its files. ``needed``: who else needs one of them, as a sentence
+    without its end; that is determined only if a plan deletes backups.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Backup(Frozen):
     config: Optional[Mapping] = None
     power_before: str = ""
     content: str = ""
+    files: Sequence[str] = ()
+    needed: str = ""
 
     @property
     def is_good(self):

@@ -69,7 +69,7 @@ def _present(vm, request, traits, known, forced):
     own = own_backups(vm)
     fitting = [one for one in own if one.satisfies(asked, now)]
     # First: what a killed task has left needs space, and its guest may still be frozen.
-    left = [one for one in own if one.unfinished and not (one.is_written or one.is_foreign)]
+    left = [one for one in own if one.unfinished and not (one.is_written or one.is_foreign or one.needed)]
     steps = [_drop(left)] if left else []
     steps += _with_protection(fitting[-1], asked) if fitting else _take(vm, request, own, traits, forced)
     return [*steps, *_prune(simulate(vm, steps), request, fitting[-1].id if fitting else None)]
@@ -144,9 +144,12 @@ def _planned(vm, request):
 
 
 def _prune(vm, request, satisfying):
-    """Delete the good backups that no rule keeps, but not the ``satisfying`` one, which can be older than others."""
+    """Delete the good backups that no rule keeps, but not the ``satisfying`` one, which can be older than others.
+
+    One that others need is kept, and the rules are applied as if it did not exist.
+    """
     now = request.policy.controller_time
-    candidates = [one for one in own_backups(vm) if one.counts(now) and not one.protected]
+    candidates = [one for one in own_backups(vm) if one.counts(now) and not (one.protected or one.needed)]
     to_delete = [one for one in surplus(candidates, request.backup.keep, now) if one.id != satisfying]
     return [_drop(to_delete)] if to_delete else []
 
@@ -154,7 +157,9 @@ def _prune(vm, request, satisfying):
 def _drop(backups):
     # A backup that was unfinished is deleted only if it still is.
     unfinished = tuple(one.id for one in backups if one.unfinished)
-    return Step("drop_backup", arguments={"ids": tuple(one.id for one in backups), "unfinished": unfinished})
+    files = tuple(path for one in backups for path in one.files)
+    arguments = {"ids": tuple(one.id for one in backups), "unfinished": unfinished, "files": files}
+    return Step("drop_backup", arguments=arguments)
 
 
 # Absent ---------------------------------------------------------------------------------------------------------------
@@ -171,6 +176,14 @@ def _absent(vm, request, _traits):
         )
     if found.is_written:
         raise Refused(f"{vm.name}: backup '{found.id}' is still being written.", "Wait until its job has ended.")
+    reason = found.needed or (found.damaged if not found.files else "")
+    if reason:
+        raise Refused(
+            f"{vm.name}: backup '{found.id}' cannot be deleted: {reason}.",
+            "Detach the file from that VM, or close or delete what needs it, and run the task again."
+            if found.needed
+            else f"Delete its directory yourself: {found.birth}/{found.id} in the directory of the backups.",
+        )
     return [_drop([found])]
 
 

@@ -272,13 +272,14 @@ def left_off(vm, request):
     return f"{text}, or to keep it stopped." if power and is_left and not is_recent else None
 
 
-def doubtful_backups(vm, request):
-    """Return the warning about backups that do not count, or None."""
+def doubtful_backups(vm, request, planned):
+    """Return the warning about backups that do not count, such as those that others need, or None."""
     if request.backup is None:
         return None
     now = request.policy.controller_time
     notes = [f"backup {one.id}: {note}" for one in vm.backups if one.start == now for note in one.notes]
     found = [f"{one.id}: {why}" for one in vm.backups for why in reasons_against(one, now)]
+    found += [f"{one.id}: it is kept, because {one.needed}" for one in planned.before.backups if one.needed]
     doubtful = [f"these backups do not count: {'; '.join(found)}"] if found else []
     return f"{vm.name}: {'. '.join([*notes, *doubtful])}." if notes or doubtful else None
 
@@ -291,8 +292,9 @@ def reasons_against(backup, now):
 
 def warnings_about(vm, request, planned):
     """Return the warnings about a VM, each a text or None; ``planned`` is the Plan of the task."""
-    found = (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, left_off, doubtful_backups)
-    return [*(warn(vm, request) for warn in found), created_without(planned, request)]
+    found = (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, left_off)
+    of_plan = created_without(planned, request), doubtful_backups(vm, request, planned)
+    return [*(warn(vm, request) for warn in found), *of_plan]
 
 
 def _step(step, done, note):

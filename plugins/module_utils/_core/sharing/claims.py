@@ -32,6 +32,8 @@ COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE = "copy", "grow", "restore", 
 SNAPSHOTS = "snapshots"
 #: The option of files that a disk file needs which no VM has.
 WITHOUT_VM = "without_vm"
+#: The option of the files of the backups from which a plan deletes some.
+BACKUPS = "backups"
 #: The mode in ``HoldsClaims.step_files`` of a file that the step creates; it is a claim with the mode WRITE.
 NEW = "new"
 #: In ``wanted`` of ``HoldsClaims.held``: a VM is started, or its disks are written, so what it holds already matters.
@@ -436,7 +438,8 @@ def _of_delete(moment, after):
     """The files go. A disk that is kept still needs the files below it."""
     paths = moment.step.arguments.get("files", ())
     deleted = {path: moment.driver.identity(path) for path in paths}
-    during = [Claim(FILE, identity, DELETE, "", path) for path, identity in deleted.items() if identity is not None]
+    about = BACKUPS if moment.step.verb == "drop_backup" else ""
+    during = [Claim(FILE, identity, DELETE, about, path) for path, identity in deleted.items() if identity is not None]
     kept = kept_disks(after, deleted.values())
     return during, [claim for claim in after if claim.mode == BASE and claim.option in kept]
 
@@ -474,5 +477,5 @@ def _of_others(moment, after):
 _OF_VERB = {
     "create": _of_create, "clone": _of_create, "configure": _of_configure, "delete": _of_delete, "restore": _of_restore,
     "create_from_backup": _of_backup, "restore_backup": _of_backup,
-    "finish_restore": lambda moment, after: (_of_delete(moment, after)[0], after),
+    **dict.fromkeys(("finish_restore", "drop_backup"), lambda moment, after: (_of_delete(moment, after)[0], after)),
 }  # fmt: skip

@@ -84,9 +84,10 @@ def _check_deleted(host):
     """Reject files in a directory that is not writable, before the VM is stopped."""
     for path in deleted_files(host.plan):
         if not host.may_write(dirname(path)) and host.kind(path):
+            kept = "" if host.plan.before.backups else ", or keep the disks (delete_disks: none)"
             raise Refused(
                 f"{host.name}: {path} cannot be deleted, because its directory is not writable.",
-                "Run the task as a user who may write there (become: true), or keep the disks (delete_disks: none).",
+                f"Run the task as a user who may write there (become: true){kept}.",
             )
 
 

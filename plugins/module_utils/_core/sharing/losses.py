@@ -9,10 +9,15 @@ from ..model import SUSPENDED
 from ..planner.planned_steps import deleted_files
 from ..planner.simulate import simulate
 from ..verbs import VERB, Permit
-from .claims import BASE, DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SHARED, SNAPSHOT, WRITE
+from .claims import BACKUPS, BASE, DELETE, FILE, GROW, MERGE, MOVE, READ, RESTORE, SHARED, SNAPSHOT, WRITE, Claim
 
 #: Modes of claims in which what is in a file is lost, or is written by another program.
 LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
+
+
+def asked_about(backups, claims):
+    """Return in ``wanted`` of ``held`` what is asked about all backups from which a plan deletes some."""
+    return [Claim(FILE, claims.identity(path), READ, BACKUPS, path) for one in backups for path in one.files]
 
 
 def permit_of(plan, during, after=(), own=()):

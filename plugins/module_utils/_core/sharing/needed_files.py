@@ -268,6 +268,8 @@ def _grown(one):
 
 #: What a step does to a file for which its lock is asked: the end of "so it cannot be ...".
 DELETED, REPLACED, ATTACHED, ENLARGED, CHANGED = "deleted", "replaced", "attached", "enlarged", "changed"
+#: What verbs do to the files that they delete.
+_DONE = {"delete": DELETED, "drop_backup": "removed"}
 
 
 def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Sequence[tuple]:
@@ -278,7 +280,7 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
     """
     verb, vm = one.step.verb, one.vm
     deleted = one.step.arguments.get("files", ()) if verb in DELETING else ()
-    found = [("", path, DELETED if verb == "delete" else REPLACED) for path in deleted]
+    found = [("", path, _DONE.get(verb, REPLACED)) for path in deleted]
     for item in items:
         if item.purpose == DISK:
             found.append((item.option, item.path, ATTACHED))

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
 from ..model import IN_USE, ON, is_started
 from ..options.identity import listed
 from .claims import (
     ADDRESS,
+    BACKUPS,
     BASE,
     COPY,
     DELETE,
@@ -33,6 +35,7 @@ from .claims import (
     SNAPSHOT,
     SNAPSHOTS,
     UNREADABLE,
+    WITHOUT_VM,
     WRITE,
     Claim,
     Held,
@@ -60,6 +63,11 @@ def _holder_on(new, other):
     return other.on
 
 
+def _is_no_backup(new, other):
+    """A disk that cannot be read never stops the retention of backups: that is a warning."""
+    return new.claim.option != BACKUPS
+
+
 def _not_its_source(new, other):
     """The disk of a VM is cloned or copied: only from the VM that is the source, while it is off.
 
@@ -79,7 +87,7 @@ EXCLUDES = {
     (READ, WRITE): _both_on,
     (BASE, WRITE): _not_its_source, (BASE, SHARED): _added,
     (COPY, WRITE): _not_its_source, (COPY, SHARED): _always,
-    (DELETE, UNREADABLE): _always, (MERGE, UNREADABLE): _always,
+    (DELETE, UNREADABLE): _is_no_backup, (MERGE, UNREADABLE): _always,
     (DELETE, WRITE): _always, (DELETE, SHARED): _always, (DELETE, READ): _always, (DELETE, BASE): _always,
     (GROW, BASE): _always, (RESTORE, BASE): _always, (MERGE, BASE): _always, (SNAPSHOT, BASE): _holder_on,
     (GROW, WRITE): _holder_on, (RESTORE, WRITE): _always,
@@ -246,6 +254,23 @@ _REMEDIES = {
 # The world ------------------------------------------------------------------------------------------------------------
 
 
+def all_held(claims, wanted):
+    """Return ``held``; for backups, also what the disk files that no VM has need, wherever they are."""
+    held = claims.held(wanted)
+    is_about_backups = any(claim.option == BACKUPS for claim in wanted)
+    return [*held, *strays(claims, "backups", (), held)] if is_about_backups else held
+
+
+def strays(claims, what, paths, held):
+    """Return ``without_vm`` of ``claims``; if that cannot be read, the Held of a disk that may need any file."""
+    try:
+        return claims.without_vm(paths, held)
+    except PolyvirtError as error:
+        message = f"it is not known which disk files without a VM need {what}: {error.message}"
+        claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
+        return [Held(WITHOUT_VM, "", claims=(claim,))]
+
+
 class World:
     """What each VM holds; ``enter`` is called for each plan in the order in which they take effect.
 
@@ -286,6 +311,11 @@ class World:
         """Return the Held of all others that hold something, by name."""
         found = [self._held[one] for one in self._index.get((kind, identity), ())]
         return sorted((one for one in found if owner_id not in (one.owner_id, one.also)), key=lambda held: held.name)
+
+    def unreadable(self):
+        """Return the claims of disks that may need any file, because they cannot be read."""
+        holders = self.holders("", FILE, UNREADABLE)
+        return [claim for one in holders for claim in one.claims if claim.identity == UNREADABLE]
 
     def users(self, owner_id, identity, deleted=()):
         """Return the names of all who need a file of ``owner_id``, sorted: other VMs, and its own disks that are kept.

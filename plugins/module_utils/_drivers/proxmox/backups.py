@@ -19,7 +19,6 @@ from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
 from ..._core.pattern import Pattern
 from ..._core.record.reader import Damaged, is_text, list_of, read
-from ..._ports import permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
 from ..._tools.proxmox_errors import grant_remedy
@@ -137,7 +136,8 @@ def _stored(driver, label, entry, node):
     damaged = damaged or ("" if entry.get("size") else "its file is empty")
     record["excluded"] = tuple(record["excluded"])
     size, content = entry.get("size") or 0, f"{entry['volid']} {entry.get('size')} {entry.get('ctime')}"
-    backup = Backup(**record, size=size, protected=bool(entry.get("protected")), damaged=damaged, content=content)
+    known = {"size": size, "content": content, "files": (entry["volid"],)}
+    backup = Backup(**record, **known, protected=bool(entry.get("protected")), damaged=damaged)
     return Stored(backup, entry["volid"], node)
 
 
@@ -278,8 +278,7 @@ def drop_backup(driver, vm, step):
     listed = stored(driver, vm.name)
     for one in (listed[key] for key in step.arguments["ids"] if key in listed):
         if _may_be_deleted(driver, one):
-            with permits.also([one.volume]):
-                driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
+            driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
 
 
 def _may_be_deleted(driver, one):

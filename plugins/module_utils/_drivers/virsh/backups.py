@@ -97,7 +97,8 @@ def backup(driver, vm, step):
         return
     is_running = vm.power in (RUNNING, PAUSED)
     if manifest is not None and not (is_running and _is_still_written(driver, vm)):
-        discard(driver, vm, manifest)
+        with folder.its_own(manifest):
+            discard(driver, vm, manifest)
         manifest = None
     if manifest is not None:
         # The virsh that began it may have been killed before it thawed the guest.
@@ -124,7 +125,9 @@ def _is_still_written(driver, vm):
 
 def _undo(driver, vm, manifest, before):
     # The stored one records whether the guest may be frozen.
-    discard(driver, vm, driver.backup_folder.manifest(manifest["birth"], manifest["id"]) or manifest)
+    manifest = driver.backup_folder.manifest(manifest["birth"], manifest["id"]) or manifest
+    with driver.backup_folder.its_own(manifest):
+        discard(driver, vm, manifest)
     # The VM is unchanged, and nothing remains of the backup.
     change_counter.set_back(before)
 
@@ -278,11 +281,8 @@ def drop_backup(driver, vm, step):
             continue
         try:
             manifest = driver.backup_folder.manifest(found.birth, backup_id)
-        except Damaged as error:
-            raise Refused(
-                f"{vm.name}: backup '{backup_id}' cannot be deleted: {error}.",
-                f"Delete the directory {driver.backup_folder.path(found.birth, backup_id)} yourself.",
-            ) from error
+        except Damaged:
+            continue  # Since the plan: the end of the task reports it.
         if manifest is None or (backup_id in step.arguments["unfinished"] and not manifest["unfinished"]):
             continue
         if manifest["unfinished"]:
@@ -290,8 +290,6 @@ def drop_backup(driver, vm, step):
             continue
         if manifest["protected"] and not found.protected:
             raise Refused(f"{vm.name}: backup '{backup_id}' was protected meanwhile.", "Run the task again.")
-        # A task that is killed now leaves an unfinished backup, which the next one removes.
-        driver.backup_folder.store({**manifest, "unfinished": True, "host": driver.backup_folder.host})
         driver.backup_folder.remove(manifest)
 
 

@@ -16,6 +16,7 @@ from ..._core.options.devices import key_of
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.sharing.claims import (
     ADDRESS,
+    BACKUPS,
     BASE,
     DELETE,
     DEVICE,
@@ -34,7 +35,7 @@ from ..._core.sharing.claims import (
     HoldsClaims,
 )
 from ..._media import disk_header
-from ..._ports import files
+from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, file_of, target_of
 from ..._tools.qemu_img import has_nothing_below, layered_in
 from .own_files import ARGUMENT, LOG, NATIVE, named_files
@@ -129,7 +130,12 @@ class VirshClaims(HoldsClaims):
         for definition in definitions_of_all:
             self._chains.update(_reported_chains(definition))
         found = [self._held_by(definition) for definition in definitions_of_all]
-        return [*found, *self._beside(deleted, found)]
+        backups = {claim.identity: claim for claim in wanted if claim.option == BACKUPS}
+        found += self._beside(deleted, [*deleted.values(), *(one.text for one in backups.values())], found)
+        for claim in [backups[one] for one in backups.keys() - {one.identity for held in found for one in held.claims}]:
+            if self._driver.is_local and locks.is_open_elsewhere(claim.text):  # Such as one that is being restored.
+                found.append(Held(f"open {claim.text}", "another program", claims=(replace(claim, mode=READ),)))
+        return found
 
     def _read_networks(self, wanted):
         """The networks in which plans reserve addresses."""
@@ -228,9 +234,9 @@ class VirshClaims(HoldsClaims):
             )
         )
 
-    def _beside(self, deleted, found):
-        """What disk files that no VM uses yet need, in the directories of ``deleted`` files ({identity: path})."""
-        folders = {os.path.dirname(os.path.realpath(path)) for path in deleted.values()}
+    def _beside(self, deleted, paths, found):
+        """What disk files that no VM uses yet need, in the directories of ``paths``. ``deleted`` ones do not count."""
+        folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
         paths = layered_in(folders) if self._driver.is_local else ()
         return self.stray_disks([path for path in paths if self.identity(path) not in deleted], found)
 

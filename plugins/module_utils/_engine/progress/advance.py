@@ -82,7 +82,14 @@ def advance(progress, event, now):
         return after_key(progress, event)
     if event.error is not None:
         return _not_observed(progress, event.error)
-    return _OBSERVED[progress.phase](replace(progress, vm=event.vm), event)
+    return _OBSERVED[progress.phase](replace(progress, vm=_with_needs(event.vm, progress.plan.before)), event)
+
+
+def _with_needs(vm, before):
+    """Return an observed VM with what the comparison of the plans has found: who else needs its backups."""
+    needed = {one.id: one.needed for one in before.backups if one.needed}
+    backups = tuple(replace(one, needed=needed.get(one.id, "")) for one in vm.backups)
+    return vm.having(backups=backups) if needed else vm
 
 
 def _not_observed(progress, error):

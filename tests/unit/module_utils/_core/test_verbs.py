@@ -18,12 +18,13 @@ BACKUPS = {
 EXPECTED = {
     "creates": {"create", "clone", "create_from_backup"},
     "starts": {"start", "resume"},
-    "deletes": {"delete", "finish_restore"},
+    "deletes": {"delete", "drop_backup", "finish_restore"},
     "ends": {"delete", "restore_backup"},
     "uses_disks": {*SNAPSHOTS, "edit_snapshot", "start", "resume", "reset", "delete", "restore_backup"},
     "claims": {
         *SNAPSHOTS,
-        *("create", "clone", "delete", "start", "create_from_backup", "restore_backup", "finish_restore"),
+        *("create", "clone", "delete", "start", "drop_backup", "create_from_backup", "restore_backup"),
+        "finish_restore",
     },
     "disturbs": {*SNAPSHOTS, "stop", "kill", "suspend", "delete", "backup", "prepare_restore"},
     "attaches": {"configure", "create", "clone", "restore", "create_from_backup", "restore_backup"},

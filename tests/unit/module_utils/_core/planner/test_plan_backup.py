@@ -201,6 +201,11 @@ def test_stopped_consistency_stops_with_permission_and_starts_again():
         ),
         (_vm(_backup(protected=True)), {"state": "absent", "backup": YOUNG}, ("protected",)),
         (_vm(_backup(is_written=True, unfinished="x")), {"state": "absent", "backup": YOUNG}, ("being written",)),
+        (
+            _vm(_backup(damaged="its manifest is not valid")),
+            {"state": "absent", "backup": YOUNG},
+            ("cannot be deleted: its manifest is not valid. Delete its directory yourself", f"u1/{YOUNG}"),
+        ),
     ],
 )
 def test_rejected(vm, options, words):
@@ -334,6 +339,19 @@ def test_retention_keeps_what_satisfies_the_task():
     vm = _vm(_backup("a", 2 * HOUR, consistency="filesystem"), _backup("b", HOUR), _backup("c", 9 * HOUR))
     found = _plan(vm, consistency="filesystem", keep_last=1)
     assert [(step.verb, step.arguments["ids"]) for step in found.steps] == [("drop_backup", ("c",))]
+
+
+def test_needed_backup_is_kept_and_named_and_does_not_count():
+    needed = {"needed": "its file vda.qcow2 is needed by u", "files": ("/c/vda.qcow2",)}
+    left = _backup("b", 5 * HOUR, unfinished="x", **needed)
+    vm = _vm(_backup("a", 9 * HOUR, files=("/a/x",)), left, _backup("c", 2 * HOUR, **needed), _backup("d", HOUR))
+    found = _plan(vm, keep_last=1)
+    assert [step.arguments for step in found.steps] == [{"ids": ("a",), "unfinished": (), "files": ("/a/x",)}]
+    assert _verbs(vm, keep_last=2) == []
+    text = "\n".join(filter(None, warnings_about(found.after, _asked(), found)))
+    assert "c: it is kept, because its file vda.qcow2 is needed by u" in text and "d: " not in text
+    refusal = str(_plan(vm, state="absent", backup="c").refusal)
+    assert "backup 'c' cannot be deleted: its file vda.qcow2 is needed by u. Detach" in refusal
 
 
 def test_approved_plan_of_a_backup_is_that_of_the_next_day():

@@ -263,7 +263,9 @@ def test_protection_and_deletion(world):
     backup = record_of(stored(world)[0][1])["id"]
     reject(world, "is protected", name="web1", state="absent", backup=backup)
     taken(world, name="web1", protected=False)
-    taken(world, name="web1", state="absent", backup=backup)
+    ((volume, _stored),) = stored(world)
+    done = taken(world, name="web1", state="absent", backup=backup)
+    assert done.vms[0]["deleted"] == [f"backups:{volume}"]
     assert stored(world) == []
 
 

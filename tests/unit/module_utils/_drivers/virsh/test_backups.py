@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, BackupRequest
@@ -17,8 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Timeout,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import Permit
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
@@ -294,5 +296,16 @@ def test_backup_that_was_completed_meanwhile_is_not_deleted(driver, tmp_path):
     drop = Step("drop_backup", arguments={"ids": (_ID,), "unfinished": ()})
     with pytest.raises(Refused, match="was protected meanwhile"):
         backups.drop_backup(driver, vm, drop)
-    backups.drop_backup(driver, _vm().having(backups=tuple(_listed(driver, _vm()))), drop)
+    (protected,) = _listed(driver, _vm())
+    before = {path: path.stat() for path in tmp_path.rglob("*")}
+    assert {Path(one) for one in protected.files} == {path for path in before if path.parent.name == _ID}
+    some, refused = (
+        Permit([(path, None) for path in protected.files[1:]]),
+        r"vda\.qcow2: a step was about to delete this",
+    )
+    with permits.granted(some), pytest.raises(Refused, match=refused):
+        backups.drop_backup(driver, _vm().having(backups=(protected,)), drop)
+    assert {path: path.stat() for path in tmp_path.rglob("*")} == before
+    with permits.granted(Permit([(path, None) for path in protected.files])):
+        backups.drop_backup(driver, _vm().having(backups=(protected,)), drop)
     assert not list((tmp_path / "backups").rglob("*"))
