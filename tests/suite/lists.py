@@ -252,8 +252,8 @@ def one_name(path):
 def qcow2_files(folder):
     """``Found.files`` of the qcow2 images in a directory."""
     images = [path for path in folder.glob("*.qcow2") if path.exists()]
-    below = {one_name(path): disk_header.backing_file(str(path)) for path in images}
-    return {path: one and one_name(one) for path, one in below.items()}
+    below = {one_name(path): disk_header.files_in_qcow(str(path)) for path in images}
+    return {path: one_name(one[0]) if one else None for path, one in below.items()}
 
 
 # What must hold -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ Each test runs its task in check mode, for real, and again. A rejected task leav
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Vm
 
@@ -193,8 +195,12 @@ def test_image_is_not_the_base_of_one_vm_and_the_disk_of_another(qemu, carry, im
     assert_rejected(qemu, answers, before, names.one, names.two, str(path))
 
 
-def test_files_below_the_disks_of_other_vms_are_not_attached(qemu, carry, images):
-    """The external data file and the backing file of another VM's disk, by a relative path."""
+_IN_JSON = r'json:{"driver": "qcow2", "file": {"driver": "file", "filename": "DIR/\u0062ase.qcow2"}}'
+
+
+@pytest.mark.parametrize("name", ["base.qcow2", _IN_JSON], ids=["path", "json"])
+def test_files_below_the_disks_of_other_vms_are_not_attached(qemu, carry, images, name):
+    """The external data file and the backing file of another VM's disk, by a relative path or in JSON."""
     names = Names(qemu)
     data = images("ext.raw", "-f", "raw")
     top = images("top.qcow2", "-o", "data_file=ext.raw,data_file_raw=on")
@@ -202,6 +208,8 @@ def test_files_below_the_disks_of_other_vms_are_not_attached(qemu, carry, images
     above = images("above.qcow2", "-b", "base.qcow2", "-F", "qcow2")
     owner = carry(qemu, [Task("owner", entry(qemu, [names.other], top, above))])["owner"]
     assert not owner.failed, owner.msg
+    in_header = ("-F", "qcow2", "-b", name.replace("DIR", str(base.parent)))
+    subprocess.run(["qemu-img", "rebase", "-u", *in_header, above], check=True)
     before = present(qemu, names)
     for path in (data, base):
         answers = run(carry, qemu, names, [entry(qemu, names.one, path)])

@@ -9,11 +9,14 @@ the image cannot be opened because its backing file is missing.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import struct
 import uuid
+from shlex import quote
 
+from .._core.errors import Refused
 from .._core.pattern import Pattern
 from .._ports import files
 
@@ -35,8 +38,18 @@ _SECTOR = 512
 _VHD = b"conectix"
 #: qcow and qcow2 store the position and length of the backing file's name at the same offset.
 _QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
-_FILE_IN_JSON = Pattern(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
-_PROTOCOL = Pattern(r"[\w.+-]+:")
+_PROTOCOL = Pattern(r"[^/:]*:")
+#: Drivers of QEMU whose file name is a path, also as prefixes of a name; those that read other drivers; those that read
+#: no local file. All others may read files that they name in their own way, such as fat and blkdebug.
+_OF_PATHS = frozenset({"file", "host_device", "host_cdrom"})
+_OF_OTHERS = frozenset({
+    "raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallels", "bochs", "cloop", "dmg", "luks",
+    "copy-on-read", "throttle", "quorum", "preallocate",
+})  # fmt: skip
+_REMOTE = frozenset({
+    "nbd", "nbd+tcp", "nbd+unix", "http", "https", "ftp", "ftps", "ssh", "nfs", "rbd", "iscsi", "iser", "gluster",
+    "gluster+tcp", "gluster+unix", "gluster+rdma", "sheepdog", "nvme", "null-co", "null-aio",
+})  # fmt: skip
 _EXTENT = Pattern(rb"^RW (\d+) ", re.MULTILINE)
 _EXTENT_FILE = Pattern(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
 
@@ -140,16 +153,11 @@ def is_qcow(path):
     return files.read_part(path, 0, len(_QCOW)) == _QCOW
 
 
-def backing_file(path):
-    """The local backing file of a qcow or qcow2 image, existing or not; None if it has none.
+def backing_name(path):
+    """The name of the backing file in a qcow or qcow2 image; None if it has none.
 
     An image that is too short to contain the name cannot be opened at all.
     """
-    name = _backing_name(path)
-    return None if name is None else _local_file(name, os.path.dirname(path))
-
-
-def _backing_name(path):
     place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
     if not place or not length or length > _LONGEST_NAME:
         return None
@@ -170,13 +178,64 @@ def names_in_qcow(path):
     names = [(_extension(path, _DATA_FILE), "raw")] if has_data else []
     if has_backing:
         image_format = _extension(path, _BACKING_FORMAT)
-        names.append((_backing_name(path), {"vpc": "vhd"}.get(image_format, image_format)))
+        names.append((backing_name(path), {"vpc": "vhd"}.get(image_format, image_format)))
     return names
+
+
+def files_in_qcow(path):
+    """The local files, existing or not, that a qcow or qcow2 image may need: its data file and its backing file."""
+    names = [name for name, _format in names_in_qcow(path) if name is not None]
+    return [one for name in names for one in local_files(name, path)]
 
 
 def plain_file(name, image):
     """The file that an image names by a path; None if the name is that of another resource of QEMU."""
-    return None if name.startswith("json:") else _local_file(name, os.path.dirname(image))
+    name = name.partition("\0")[0]  # For QEMU and vmd, a name ends there.
+    path = name[len("file:") :] if name.startswith("file:/") else name
+    return os.path.join(os.path.dirname(image), path) if path and not _PROTOCOL.match(path) else None
+
+
+def local_files(name, image):
+    """The local files, existing or not, that QEMU may read for a name in an image. Refused if that is not known.
+
+    QEMU looks for a relative path after a protocol or in JSON in its working directory, which libvirt sets to "/".
+    """
+    plain, (kind, _colon, rest) = plain_file(name, image), name.partition("\0")[0].partition(":")
+    if plain or not kind:
+        return [plain] if plain else []
+    found = _files_in_json(rest) if kind == "json" else [rest] if kind in _OF_PATHS else [] if kind in _REMOTE else None
+    if found is None:
+        raise Refused(
+            f"{image} names the file below it neither by a path nor by a protocol or JSON name that is known here",
+            f"Record its path in the image: qemu-img rebase -u -F FORMAT -b PATH {quote(image)}.",
+        )
+    return [os.path.join(folder, path) for path in found for folder in (os.path.dirname(image), "/")]
+
+
+def _files_in_json(text):
+    """The paths in a JSON name of QEMU, in which keys are nested, or joined by dots; None if it may name others."""
+    try:
+        values = list(_values(json.loads(text, object_pairs_hook=tuple)))
+        drivers = {owner: value for owner, key, value in values if key == "driver"}
+        found = [value for owner, key, value in values if key == "filename" and drivers.get(owner) not in _REMOTE]
+        any(map(os.fsencode, found))  # Half of a surrogate pair is in no path.
+    except (TypeError, ValueError, RecursionError):
+        return None
+    kinds = set(drivers.values())
+    # QEMU accepts no key twice, in either form, and each of its objects ends in a file or in something remote.
+    is_known = len({one[:2] for one in values}) == len(values) and kinds <= _OF_PATHS | _OF_OTHERS | _REMOTE
+    return found if is_known and (found or kinds & _REMOTE) and "\0" not in "".join(found) else None
+
+
+def _values(node, owner="", key=""):
+    """Yield (key of the object, key in it, value)."""
+    if not isinstance(node, (tuple, list)):
+        yield owner, key, node
+        return
+    owner = f"{owner}.{key}".strip(".")
+    for name, value in node if isinstance(node, tuple) else enumerate(node):
+        *path, last = str(name).split(".")
+        yield from _values(value, ".".join(filter(None, [owner, *path])), last)
 
 
 def files_below(path):
@@ -185,14 +244,14 @@ def files_below(path):
     while images:
         image = images.pop()
         below = _named_in(image) if files.is_file(image) else []
-        new = [one for one in below if one and one not in found]
+        new = [one for one in dict.fromkeys(below) if one not in found]
         found, images = [*found, *new], [*images, *new]
     return found
 
 
 def _named_in(image):
     if is_qcow(image):
-        return [backing_file(image), data_file(image)]
+        return files_in_qcow(image)
     begin = files.read_part(image, 0, _BEGINNING)
     if format_in(begin) != "vmdk" or begin.startswith(_SPARSE_VMDK):
         return []
@@ -201,15 +260,6 @@ def _named_in(image):
 
 
 _NAME_AT = ((">Q", 0, 8), (">I", 8, 4))
-
-
-def _local_file(name, folder):
-    name = name.partition("\0")[0]  # For QEMU and vmd, a name ends there.
-    if name.startswith("json:"):
-        found = _FILE_IN_JSON.search(name)
-        name = found[1] if found else ""
-    name = name.removeprefix("file:")
-    return os.path.join(folder, name) if name and not _PROTOCOL.match(name) else None
 
 
 #: Where a qcow2 image of version 3 stores its incompatible features and the length of its header.
@@ -249,13 +299,6 @@ _CLUSTER_BITS = range(9, 22)
 #: The types of the header extensions with the name of the data file and the format of the backing file; extensions are
 #: padded to multiples of 8 bytes, and within the first cluster. The header of version 2 has a fixed length.
 _DATA_FILE, _BACKING_FORMAT, _EXTENSION, _LENGTH_OF_2, _MOST_HEADER = 0x44415441, 0xE2792ACA, 8, 72, 1 << 16
-
-
-def data_file(path):
-    """The local file with the data of a qcow2 image, if that is another file, else None."""
-    version, features = files.read_part(path, 4, 4), _number(">Q", files.read_part(path, _FEATURES, 8))
-    name = _extension(path, _DATA_FILE) if version == b"\0\0\0\3" and (features or 0) & _EXTERNAL_DATA else None
-    return None if name is None else _local_file(name, os.path.dirname(path))
 
 
 def _extension(path, wanted):

@@ -99,9 +99,9 @@ class VirshClaims(HoldsClaims):
         try:
             # Only the image itself is read: its backing file may be missing or damaged.
             if disk_header.is_qcow(image):
-                found = [disk_header.backing_file(image), disk_header.data_file(image)]
+                found = disk_header.files_in_qcow(image)
             else:
-                found = [self._driver.storage.qemu_img.info(image).backing]
+                found = disk_header.local_files(self._driver.storage.qemu_img.info(image).backing or "", image)
         except PolyvirtError as error:
             if _is_missing(image):  # Another task has removed it in the meantime.
                 return []
@@ -109,7 +109,7 @@ class VirshClaims(HoldsClaims):
                 f"cannot find out whether {top} uses one of its files as a backing file: {error.message.rstrip('.')}.",
                 error.remedy or "Repair that image, move it to another directory, or set delete_disks: none.",
             ) from error
-        return [os.path.realpath(one) for one in found if one]
+        return [os.path.realpath(one) for one in found]
 
     # What VMs hold ----------------------------------------------------------------------------------------------------
 

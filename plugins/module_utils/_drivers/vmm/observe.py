@@ -247,17 +247,18 @@ def files_of(found, name, definition):
 
 
 def bases_of(path):
-    """Return the chain of backing files below an image."""
+    """Return the chain of backing files below an image. vmd reads each name as a path, also one like ``json:...``."""
     chain = []
     while len(chain) < _LONGEST_CHAIN:
         try:
-            base = disk_header.backing_file(path) if disk_header.is_qcow(path) else None
+            name = disk_header.backing_name(path) if disk_header.is_qcow(path) else None
         except PolyvirtError:
-            base = None
-        if base is None:
+            name = None
+        name = (name or "").partition("\0")[0]
+        if not name:
             break
-        chain.append(base)
-        path = base
+        path = os.path.join(os.path.dirname(path), name)
+        chain.append(path)
     return chain
 
 
