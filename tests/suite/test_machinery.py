@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -108,25 +110,38 @@ def _reset(qemu, carry, forced):
 
 def _gone(qemu, carry, machine_id):
     """NVRAM and TPM state are deleted with the VM, and kept if its disks are kept."""
-    assert (TPM_STATES / machine_id).exists()
+    state = TPM_STATES / machine_id
+    content = _content(state)
+    assert content
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
-    kept = play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
+    keep = {**absent, "delete_disks": "none"}
+    check, kept = play(qemu, carry, Task("check", keep, True), Task("keep", keep)).values()
     disk = f"{NAME}-vda.qcow2"
-    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
+    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN, machine_id}
+    assert (check.vm(NAME)["kept"], check.vm(NAME)["deleted"]) == (kept.vm(NAME)["kept"], kept.vm(NAME)["deleted"])
+    (reason,) = (one["reason"] for one in kept.vm(NAME)["kept"] if one["path"] == str(state))
+    assert (reason, _content(state)) == (f"delete_disks: none; delete it with: rm -r {state}", content)
+    subprocess.run(shlex.split(reason.rpartition(": ")[2]), check=True)
     assert not (qemu.storage / f"{NAME}.console").exists()
     assert qemu.files() == sorted([disk, SECURE, PLAIN])
-    assert not (TPM_STATES / machine_id).exists()
+    assert not state.exists()
     made = {**_options(qemu), "state": "started"}
     # Nothing says any more that these files are ours.
     for name in (disk, SECURE):
         refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
         assert (refused.truth[NAME], f"{name} already exists" in refused.msg) == (None, True), refused.msg
         (qemu.storage / name).unlink()
-    tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
-    answers = play(qemu, carry, *tasks)
+    without = Task("without", {"name": [NAME], "tpm": False})
+    answers = play(qemu, carry, Task("make", made), without, Task("check", absent, True), Task("remove", absent))
     # The other kind of NVRAM does not belong to this second VM, which never had it.
     assert qemu.files() == [PLAIN]
-    assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
+    state = TPM_STATES / answers["make"].truth[NAME]["id"]
+    assert [str(state) in answers[one].vm(NAME)["deleted"] for one in ("check", "remove")] == [True, True]
+    assert not state.exists()
+
+
+def _content(folder):
+    return {one.name: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
 def test_native_paths_of_the_xml(qemu, carry):

@@ -111,8 +111,8 @@ class Snapshot(Frozen):
 
 
 class File(Frozen):
-    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram, support (cloud-init seed ISO) or no file
-    (a volume, device or network image).
+    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram, tpm (a directory), support (cloud-init seed
+    ISO) or no file (a volume, device or network image).
 
     ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
     ``elsewhere``: why it may be the file of somebody else, which has the same path as one that was created for the VM.

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ..errors import Refused
 from ..model import POWER_OFF, Step
 from ..texts import GUARDED
 
 #: Why a file of others is kept.
 NOT_CREATED_HERE = "not created by this collection"
+#: Roles of the state of the firmware and the TPM: a disk can be useless without them.
+STATE = ("nvram", "tpm")
 
 
 def delete_step(vm, delete_disks, traits):
@@ -27,16 +31,18 @@ def delete_step(vm, delete_disks, traits):
             f"{vm.name}: delete_disks: none is not possible, because {lost[0]} is deleted together with its VM.",
             "Attach it to another VM first, or omit delete_disks.",
         )
-    kept, files = {}, []
+    kept = {file.path: why for file in vm.files for why in [why_kept(vm, file, delete_disks)] if why}
+    stays = [one for one in vm.files if one.path in kept]
+    disks = [one.path for one in stays if one.role == "disk" and _is_ours(vm, one)]
+    needing = [*disks, *(one.path for one in stays if one.role in STATE)]
     for file in vm.files:
-        why = why_kept(vm, file, delete_disks)
-        if why:
-            kept[file.path] = why
-        elif file.role != "nvram" or file.ours:
-            files.append(file.path)
-    # The platform removes NVRAM files that it named itself; it may not even report their path.
-    keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
-    arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
+        if (disks and file.role in STATE) or (needing and file.role == "tpm"):
+            kept.setdefault(file.path, f"belongs to {needing[0]}, which is kept")
+        if file.role == "tpm" and file.path in kept:
+            kept[file.path] += f"; delete it with: rm -r {quote(file.path)}"
+    # The platform removes state files that it named itself; it may not even report their path.
+    files = [one.path for one in vm.files if one.path not in kept and (one.role not in STATE or one.ours)]
+    arguments = {"files": tuple(files), "kept": kept, "keep_state": delete_disks == "none" or bool(needing)}
     return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
 
 
@@ -82,7 +88,7 @@ def why_kept(vm, file, delete_disks):
         return "" if _is_ours(vm, file) else NOT_CREATED_HERE
     if delete_disks == "none":
         return "delete_disks: none"
-    if file.role == "nvram":
+    if file.role in STATE:
         return ""
     if delete_disks == "all" or _is_ours(vm, file):
         return ""

@@ -38,7 +38,7 @@ from ..._media import disk_header
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, file_of, target_of
 from ..._tools.qemu_img import has_nothing_below, layered_in
-from .own_files import ARGUMENT, LOG, NATIVE, named_files
+from .own_files import ARGUMENT, LOG, NATIVE, lost_state, named_files
 from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.cdroms import option_of
@@ -271,8 +271,8 @@ class VirshClaims(HoldsClaims):
 
     def takes(self, plan, step):
         vm, found = plan.before, [*step.arguments.get(ANSWER_MEDIA, ())]
-        if step.verb == "delete" and vm.id and not step.arguments["keep_nvram"]:
-            found.append(nvram_of(observed(self._driver, vm.id)))
+        if step.verb == "delete" and vm.id:
+            found += lost_state(observed(self._driver, vm.id), step.arguments, self._driver.is_local)
         elif step.verb == "finish_restore" and vm.owned:
             found += old_nvram(observed(self._driver, vm.id), vm.mark)
         elif step.verb == "drop_snapshot":

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import os
-
 from ..._core.errors import CommandFailed
 from ..._core.model import Change
 from ..._kit.addresses import recorded
 from ..._kit.local_files import check_deletable
 from ..._ports import files, locks, permits
 from ..._tools import virsh as tool
+from .own_files import lost_state, tpm_states
 from .settings.addresses import update
-from .settings.firmware import nvram_of
 from .settings.hardware import read_tpm, write_tpm
 
 
@@ -33,8 +31,7 @@ def delete(driver, vm, step):
     if reserved:
         update(driver, reserved, set())
     try:
-        _restore_removed_tpm(driver, vm, definition)
-        _undefine(driver, vm, "--keep-nvram" if step.arguments.get("keep_nvram") else "--nvram")
+        _undefine(driver, definition, step.arguments.get("keep_state"))
     except CommandFailed as error:
         if not tool.is_not_found(error.stderr):
             raise  # "Not found" is no error: the same step was sent before.
@@ -48,33 +45,32 @@ def _as_planned(driver, vm, step):
         if not tool.is_not_found(error.stderr):
             raise
         return None
-    nvram = nvram_of(definition)
-    if nvram and not step.arguments.get("keep_nvram") and not (driver.is_local and not files.exists(nvram)):
-        permits.check(nvram, driver.claims.file_identity(nvram))
+    for path in lost_state(definition, step.arguments, driver.is_local):
+        if not driver.is_local or files.exists(path):
+            permits.check(path, driver.claims.file_identity(path))
     return definition
 
 
-def _undefine(driver, vm, nvram):
+def _undefine(driver, definition, keeps_state):
+    """Remove the VM with its state, or without: libvirt keeps the state of a TPM if the VM has none when it goes."""
+    if not keeps_state and not read_tpm(definition) and tpm_states(definition, driver.is_local):
+        _store_tpm(driver, definition, True)  # The state of a removed TPM may contain keys.
+    has_tpm = read_tpm(definition)
+    flags = ["--keep-nvram", *(["--keep-tpm"] if has_tpm else [])] if keeps_state else ["--nvram"]
+    flags += ["--managed-save", "--snapshots-metadata", "--checkpoints-metadata"]
     try:
-        driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+        driver.virsh.run("undefine", definition.uuid, *flags)
     except CommandFailed as error:
-        if not tool.is_unsupported(error.stderr):
+        if not (tool.is_unsupported(error.stderr) or "doesn't support option --keep-tpm" in error.stderr):
             raise
+        if keeps_state and has_tpm:  # Before libvirt 8.9.
+            _store_tpm(driver, definition, False)
+            _undefine(driver, definition, keeps_state)
+            return
         # If the hypervisor driver of libvirt does not support these flags, virsh deletes the snapshots itself.
-        driver.virsh.run("undefine", vm.id, "--snapshots-metadata")
+        driver.virsh.run("undefine", definition.uuid, "--snapshots-metadata")
 
 
-#: Directory with the state of emulated TPMs, by UUID (not configurable in libvirt's qemu.conf).
-_TPM_STATES = "/var/lib/libvirt/swtpm"
-
-
-def _restore_removed_tpm(driver, vm, definition):
-    """Add the TPM to the definition again if its state still exists, so that libvirt removes the state with the VM.
-
-    The state may contain keys. libvirt keeps it if the VM has no TPM when it is deleted.
-    """
-    if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
-        return
-    if not read_tpm(definition):
-        write_tpm(definition, Change("tpm", False, True))
-        driver.define(definition)
+def _store_tpm(driver, definition, is_wanted):
+    write_tpm(definition, Change("tpm", not is_wanted, is_wanted))
+    driver.define(definition)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -46,6 +47,7 @@ def files_of(vm, definitions, is_local, frozen=()):
         nvram = nvram_of(definition)
         if nvram and is_local and files.exists(nvram):
             found[nvram] = File(nvram, "nvram", vm.owned and nvram in mark.get("nvram", ()))
+        found.update({path: File(path, "tpm") for path in tpm_states(definition, is_local)})
     # Before those of the mark, which replace them.
     others = [File(path, "support") for path in frozen if path not in found]
     elsewhere = why_elsewhere(mark, files.host_name())
@@ -54,6 +56,25 @@ def files_of(vm, definitions, is_local, frozen=()):
         if not is_local or files.exists(file.path):
             found[file.path] = file
     return tuple(found.values() if is_local else (replace(file, used_by=("another host",)) for file in found.values()))
+
+
+#: Directories with the state of emulated TPMs, by UUID: of the system, and of a user's own libvirt. They are fixed.
+_TPM_STATES = ("/var/lib/libvirt/swtpm", "~/.config/libvirt/qemu/swtpm")
+
+
+def tpm_states(definition, is_local):
+    """The directories with the state of the VM's TPM. It remains there if the TPM is removed from the definition."""
+    paths = [os.path.expanduser(os.path.join(folder, definition.uuid)) for folder in _TPM_STATES]
+    if is_local:
+        return [path for path in paths if files.exists(path)]
+    return paths[:1] if definition.root.find("devices/tpm/backend[@type='emulator']") is not None else []
+
+
+def lost_state(definition, arguments, is_local):
+    """What libvirt deletes with the VM, by the ``arguments`` of the step: NVRAM and TPM state."""
+    if arguments.get("keep_state"):
+        return []
+    return [*filter(None, [nvram_of(definition)]), *tpm_states(definition, is_local)]
 
 
 def _file_of_drive(drive, mark):

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete, own_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
@@ -251,7 +251,7 @@ def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(
 
 def test_nvram_can_be_kept(virsh, tmp_path):
     virsh.answers[READ] = machine_xml()
-    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_nvram": True}))
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_state": True}))
     assert virsh.done[1:] == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
 
 
@@ -324,18 +324,39 @@ def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
     assert slots == ["sda", "sdb", "sdd", "sdc"]
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_state_of_removed_tpm_is_deleted_with_vm(virsh, tmp_path, monkeypatch, kept):
-    """libvirt itself deletes TPM state only with a VM that has a TPM."""
-    monkeypatch.setattr(delete, "_TPM_STATES", str(tmp_path))
-    if kept:
+_TPM = ("<devices>", "<devices><tpm><backend type='emulator' version='2.0'/></tpm>")
+_OLD_VIRSH = "error: command 'undefine' doesn't support option --keep-tpm"
+
+
+@pytest.mark.parametrize(
+    ("has_tpm", "has_state", "keeps", "old", "defined", "flag"),
+    [
+        (True, True, False, "", None, "--nvram"),
+        (False, True, False, "", True, "--nvram"),
+        (False, False, False, "", None, "--nvram"),
+        (True, True, True, "", None, "--keep-tpm"),
+        # A user of the system's libvirt may not be able to see the state.
+        (True, False, True, "", None, "--keep-tpm"),
+        (False, True, True, "", None, "--keep-nvram"),
+        (True, True, True, _OLD_VIRSH, False, "--keep-nvram"),
+        (True, True, True, "unsupported flags (0x80) in function qemuDomainUndefineFlags", False, "--keep-nvram"),
+    ],
+)
+def test_state_of_tpm_goes_with_the_vm_or_stays(
+    virsh, tmp_path, monkeypatch, has_tpm, has_state, keeps, old, defined, flag
+):
+    """libvirt deletes TPM state only with a VM that has a TPM; an old one always does so."""
+    monkeypatch.setattr(own_files, "_TPM_STATES", (str(tmp_path),))
+    if has_state:
         (tmp_path / UUID).mkdir()
-    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
-    delete.delete(driver(virsh, tmp_path), Vm("m1", id=UUID), Step("delete", arguments={"files": ()}))
-    words = [words[0] for words in virsh.done if words[0] in ("define", "undefine")]
-    assert words == (["define", "undefine"] if kept else ["undefine"])
-    if kept:
-        assert read_tpm(virsh.defined())
+    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml(*([_TPM] if has_tpm else []))
+    virsh.answers[(*UNDEFINE[:2], "--keep-nvram", "--keep-tpm", *UNDEFINE[3:])] = failed(old) if old else ""
+    step = Step("delete", arguments={"files": (), "keep_state": keeps})
+    delete.delete(driver(virsh, tmp_path), Vm("m1", id=UUID), step)
+    assert flag in virsh.done[-1] and ("--keep-tpm" in virsh.done[-1]) == (flag == "--keep-tpm")
+    assert [words[0] for words in virsh.done].count("define") == (defined is not None)
+    if defined is not None:
+        assert read_tpm(virsh.defined()) == defined
 
 
 def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):

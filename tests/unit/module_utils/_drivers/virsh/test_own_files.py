@@ -11,8 +11,11 @@ import struct
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Observation, Plan, Policy, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import claims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import (
+    NOT_CREATED_HERE,
+    delete_step,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import claims, own_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -308,9 +311,9 @@ def test_nvram_of_every_firmware_is_deleted_or_kept_with_the_disks(images, tmp_p
     vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
     found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([used, former], {})
-    assert not delete_of(vm, found).arguments["keep_nvram"]
+    assert not delete_of(vm, found).arguments["keep_state"]
     assert plan_of(vm, found, "none") == ([], dict.fromkeys((used, former), "delete_disks: none"))
-    assert delete_of(vm, found, "none").arguments["keep_nvram"]
+    assert delete_of(vm, found, "none").arguments["keep_state"]
 
 
 def test_nvram_that_is_not_in_mark_is_left_to_libvirt(images, tmp_path):
@@ -326,7 +329,23 @@ def test_nvram_of_another_vm_is_kept(images, tmp_path):
     vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "nvram": [used, former]})
     found = web_files(images, domain("web", nvram=used), domain("db", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([former], {used: "used by db"})
-    assert delete_of(vm, found).arguments["keep_nvram"]
+    assert delete_of(vm, found).arguments["keep_state"]
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_state_stays_with_a_disk_that_is_needed(images, tmp_path, monkeypatch, shares):
+    """Of a VM whose TPM was removed, too. A disk of others, which stays anyway, keeps nothing."""
+    (used, _former), own, others = nvram_files(tmp_path), str(tmp_path / "own.raw"), str(tmp_path / "others.raw")
+    monkeypatch.setattr(own_files, "_TPM_STATES", (str(tmp_path),))
+    (tmp_path / UUID).mkdir()
+    vm = vm_of(own)
+    definitions = [domain("web", disk(own), disk(others), nvram=used), *([domain("db", disk(own))] if shares else [])]
+    deleted, kept = plan_of(vm, web_files(images, *definitions, vm=vm), "owned")
+    why = f"belongs to {own}, which is kept"
+    state = str(tmp_path / UUID)
+    of_state = {used: why, state: f"{why}; delete it with: rm -r {state}"}
+    assert deleted == ([] if shares else [own])
+    assert kept == {others: NOT_CREATED_HERE, **({own: "used by db", **of_state} if shares else {})}
 
 
 def test_nvram_of_another_host_is_left_to_libvirt(tmp_path):
@@ -334,7 +353,7 @@ def test_nvram_of_another_host_is_left_to_libvirt(tmp_path):
     used, _former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID)
     assert files_of(vm, [domain("web", nvram=used)], False) == ()
-    assert delete_of(vm, {}, "none").arguments["keep_nvram"]
+    assert delete_of(vm, {}, "none").arguments["keep_state"]
 
 
 @pytest.mark.parametrize(

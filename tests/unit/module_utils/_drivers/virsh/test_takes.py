@@ -25,8 +25,8 @@ def _vm(mark=None, **more):
     return Vm("web", id="u-web", power="stopped", config={"disks": {}}, mark=mark, **more)
 
 
-def _deletion(keep_nvram=False):
-    vm, step = _vm(), Step("delete", arguments={"files": (), "kept": {}, "keep_nvram": keep_nvram})
+def _deletion(keep_state=False):
+    vm, step = _vm(), Step("delete", arguments={"files": (), "kept": {}, "keep_state": keep_state})
     return Plan(vm, vm.having(power=ABSENT), segments=((step,),))
 
 
@@ -35,9 +35,9 @@ def _deleted(driver, plan):
     return {claim.text for claim in during if claim.mode == DELETE}
 
 
-@pytest.mark.parametrize(("keep_nvram", "deleted"), [(False, {"/nvram"}), (True, set())])
-def test_libvirt_deletes_nvram_with_the_vm(keep_nvram, deleted):
-    assert _deleted(Driver(domain("web", nvram="/nvram")), _deletion(keep_nvram)) == deleted
+@pytest.mark.parametrize(("keep_state", "deleted"), [(False, {"/nvram"}), (True, set())])
+def test_libvirt_deletes_nvram_with_the_vm(keep_state, deleted):
+    assert _deleted(Driver(domain("web", nvram="/nvram")), _deletion(keep_state)) == deleted
 
 
 def test_nvram_that_another_vm_has_as_disk_is_not_deleted(tmp_path):
