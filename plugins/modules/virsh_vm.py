@@ -113,7 +113,8 @@ options:
       - libvirt (7.2 or later) chooses the files from the firmware that is installed on the hypervisor (package C(ovmf)
         or C(edk2-ovmf)).
       - A VM has one NVRAM file for each kind of firmware that it has used, with and without secure boot. They are
-        deleted with the VM, and kept with O(delete_disks=none).
+        deleted with the VM, and kept with O(delete_disks=none), or if a disk that this collection created for the VM is
+        kept because something else needs it. RV(vms[].deleted) and RV(vms[].kept) list them.
   secure_boot:
     description:
       - Whether only signed systems may boot. Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are
@@ -122,7 +123,9 @@ options:
   tpm:
     description:
       - Whether the VM has an emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). An existing TPM is not changed.
-      - Its content is deleted with the VM.
+      - Its state is a directory on the hypervisor. With the VM, it is deleted or kept like the NVRAM files of
+        O(firmware), also if the TPM was removed from the VM before. RV(vms[].deleted) lists the directory, or
+        RV(vms[].kept) with the command that deletes it.
   nested_virtualization:
     description:
       - Whether the guest can run VMs. Needs KVM; V(true) also needs the parameter C(nested) of the host's
