@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 
 from platforms.libvirt.qemu import TPM_STATES
 from suite.answer import Task
+from suite.carry import carry_one
 
 pytestmark = pytest.mark.full
 
@@ -142,6 +145,29 @@ def _gone(qemu, carry, machine_id):
 
 def _content(folder):
     return {one.name: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+@pytest.mark.parametrize(("tpm", "delete_disks"), [(True, "none"), (False, "owned")])
+def test_deletion_with_tpm_that_is_killed(qemu, shim, tmp_path, tpm, delete_disks):
+    """At each call; also of a VM whose TPM was removed. The next run completes it."""
+    task = {"name": [NAME], "state": "absent", "delete_disks": delete_disks}
+    for number in count(1):
+        qemu.clean()
+        made = carry_one(qemu, shim, tmp_path, {**qemu.creation, "name": [NAME], "tpm": tpm})
+        assert made.rc == 0, made.msg
+        state = TPM_STATES / qemu.ids()[NAME]
+        state.mkdir(parents=True)
+        (state / "keys").touch()
+        shim.order(f"kill-after {number}")
+        killed = carry_one(qemu, shim, tmp_path, task)
+        shim.forget()
+        again = carry_one(qemu, shim, tmp_path, task)
+        assert (again.rc, NAME in qemu.ids()) == (0, False), again.msg
+        assert _content(state) == ({"keys": b""} if delete_disks == "none" else {}), number
+        shutil.rmtree(state, ignore_errors=True)
+        if killed.rc == 0:
+            break
+    assert number > 3
 
 
 def test_native_paths_of_the_xml(qemu, carry):
