@@ -34,3 +34,11 @@ def test_stored_image_is_needed_by_disk_files_in_all_directories_of_disks(tmp_pa
     monkeypatch.setattr(files, "is_readable", lambda path: is_readable or path != overlay)
     found = {one.name: [claim.identity for claim in one.claims] for one in claims.without_vm([base], held)}
     assert found[overlay] == [claims.identity(base) if is_readable else UNREADABLE]
+
+
+@pytest.mark.parametrize("name", ["json:{}", "file:base", "nbd:host"])
+def test_name_of_a_base_is_a_path_for_vmd(tmp_path, name):
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", name, tmp_path / "top", "1M"], check=True
+    )
+    assert VmmClaims(SimpleNamespace()).chain(str(tmp_path / "top")) == [str(tmp_path / name)]
