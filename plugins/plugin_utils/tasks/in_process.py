@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.options.option_errors import error_messages, misshapen
+from ...module_utils._core.options.option_errors import error_messages, misshapen, not_options
 from .approvals import OPTION as APPROVAL
 from .approvals import arguments_of, check_pruned_once, limit_to_check_mode
 from .bytecode import bytecode
@@ -138,9 +138,10 @@ class InProcess(ActionBase):
             return None
         params = validated.validated_parameters
         rejected = self.module.platform.rejected({**params, **self._task.args}, self.module.options)
-        unknown = next(iter(sorted(validated.unsupported_parameters)), None)
-        other = not rejected and isinstance(unknown, str) and other_module(unknown, self._task.action)
-        message = f"{unknown} is not an option of this module. {other}" if other else str(rejected or messages[0])
+        # Of a suboption, Ansible has the path.
+        names = sorted(".".join([one] if isinstance(one, str) else one) for one in validated.unsupported_parameters)
+        other = None if rejected else next(filter(None, (other_module(one, self._task.action) for one in names)), None)
+        message = str(not_options(names, other) if other else rejected or messages[0])
         return self.module.shown({"failed": True, "msg": message}, params)
 
     def _run_here(self, params):

@@ -63,5 +63,5 @@ def other_module(option, module):
     for name in sorted(names, key=lambda one: (one.partition("_")[0] != family, not one.endswith("vm"))):
         found = declaration(name).options.get(option)
         if found and not found.hidden:
-            return f"It is an option of {_COLLECTION.removeprefix('ansible_collections.')}.{name}."
+            return f"{option} is an option of {_COLLECTION.removeprefix('ansible_collections.')}.{name}."
     return None

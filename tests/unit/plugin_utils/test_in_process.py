@@ -15,7 +15,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess
 
-OPTIONS = {"name": Texts(), "count": Option("int"), "password": Option(secret=True)}
+OPTIONS = {
+    **{"name": Texts(), "count": Option("int"), "password": Option(secret=True)},
+    "part": Option("dict", options={"key": Option()}),
+}
 
 
 def _answer(params, check):
@@ -95,6 +98,7 @@ def _by_the_module(args):
         ({"name": "web", "count": "many"}, "argument 'count' is of type"),
         ({"nmae": "web"}, "nmae is not an option of this module. Did you mean name?"),
         ({"bootdisk": "vda"}, "Unsupported parameters for (polyvirt.core.module) module: bootdisk."),
+        ({"bootdisk": "vda", "part": {"hue": 1}}, "parameters for (polyvirt.core.module) module: bootdisk, part.hue."),
         ({"bootdisk": "vda", "count": "many"}, "argument 'count' is of type"),
     ],
 )

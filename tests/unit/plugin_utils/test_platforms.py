@@ -80,7 +80,7 @@ def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
         ({"name": "a", "platform": "WSL2"}, ("Did you mean wsl?",)),
         ({"name": "a", "platform": "xen"}, ("'xen' is not known. Set one of",)),
         ({"name": "a", "platform": "libvirt", "cpu": 1}, ("cpu", "Use cpus instead.")),
-        ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "It is an option of polyvirt.core.")),
+        ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "uri is an option of polyvirt.core.")),
         ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "in the task, too")),
         ({"name": "a", "platform": ["kvm"]}, ("['kvm']' is not known",)),
         ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: the value has a wrong type", "module")),

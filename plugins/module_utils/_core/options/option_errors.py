@@ -116,30 +116,37 @@ def _is_dictionary(value):
 
 
 def misspelt(params, options):
-    """Return the error for the first unknown option that is known to other tools, or misspelt, or None.
+    """Return the error for unknown options if one is known to other tools, or misspelt, or None.
 
     Ansible's own error lists all options.
     """
-    written, remedy = unknown_option(params, options) or (None, None)
-    return written and InvalidInput(f"{written} is not an option of this module.", remedy)
+    found = dict(unknown_options(params, options))
+    return not_options(found, " ".join(filter(None, found.values()))) if any(found.values()) else None
 
 
-def unknown_option(given, options):
-    """Return (unknown option of a task, the remedy), or None if nothing is known about any of them.
+def not_options(names, remedy):
+    """Return the error for these unknown options."""
+    are_none = "are not options" if len(names) > 1 else "is not an option"
+    return InvalidInput(f"{', '.join(names)} {are_none} of this module.", remedy)
 
-    ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``.
+
+def unknown_options(given, options):
+    """Yield (unknown option of a task, the remedy or None).
+
+    ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``. Names
+    that begin with an underscore are those of Ansible.
     """
     for name, value in given.items():
-        remedy = remedy_for(name, options, value=value)
-        if remedy:
-            return name, remedy
+        if name not in _names(options) and not name.startswith("_"):
+            yield name, remedy_for(name, options, value=value)
         of_suboptions = options[name].options if name in options else {}
         for entry in _entries(value, options.get(name)):
-            found = ((f"{name}.{one}", remedy_for(one, of_suboptions, name, entry[one])) for one in entry)
-            known = next((one for one in found if one[1]), None)
-            if known:
-                return known
-    return None
+            for one in (one for one in entry if one not in _names(of_suboptions)):
+                yield f"{name}.{one}", remedy_for(one, of_suboptions, name, entry[one])
+
+
+def _names(options):
+    return [one for option, its in options.items() for one in (option, *its.aliases)]
 
 
 def remedy_for(name, options, of_option=None, value=None):
@@ -169,7 +176,7 @@ def _fits(name, option, value):
 
 def meant_by(name, options, of_option=None, value=None):
     """Return (what a task may mean by an unknown option, whether it is what a word of another tool is called here)."""
-    names = [one for option, its in options.items() for one in (option, *its.aliases)]
+    names = _names(options)
     if name in names:
         return None, False
     from .other_words import instead_of, suboption_instead_of  # Only errors need it.

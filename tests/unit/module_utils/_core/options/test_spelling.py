@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import (
     did_you_mean,
     nearest,
-    unknown_option,
+    unknown_options,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 
@@ -43,19 +43,19 @@ def test_nearest_name(name, known, expected):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"memroy": "2G"}, ("memroy", "Did you mean memory?")),
-        ({"cpu": 2, "memory": 1}, ("cpu", "Use cpus instead.")),
-        ({"disks": [{"name": "a"}, {"sise": "2G"}]}, ("disks.sise", "Did you mean disks.size?")),
-        ({"disks": [{"capacity": 1}]}, ("disks.capacity", "Use disks.size instead.")),
-        ({"clone": {"name": "x"}}, ("clone.name", "Use clone.source instead.")),
-        ({"cloud_init": {"userdata": {"memroy": 1}}}, ("cloud_init.userdata", "Did you mean cloud_init.user_data?")),
-        ({"cores": 1}, ("cores", "Use cpus instead.")),
-        ({"hue": 1, "cpus": {"memroy": 1}, "cloud_init": {"user_data": {"userdata": 1}}}, None),
-        ({"_ansible_check_mode": False, "price": 1, "disks": "text"}, None),
+        ({"memroy": "2G"}, {"memroy": "Did you mean memory?"}),
+        ({"cpu": 2, "memory": 1}, {"cpu": "Use cpus instead."}),
+        ({"disks": [{"name": "a"}, {"sise": "2G"}]}, {"disks.name": None, "disks.sise": "Did you mean disks.size?"}),
+        ({"disks": [{"capacity": 1}]}, {"disks.capacity": "Use disks.size instead."}),
+        ({"clone": {"name": "x"}}, {"clone.name": "Use clone.source instead."}),
+        ({"cloud_init": {"userdata": {"memroy": 1}}}, {"cloud_init.userdata": "Did you mean cloud_init.user_data?"}),
+        ({"cores": 1}, {"cores": "Use cpus instead."}),
+        ({"hue": 1, "cpus": {"memroy": 1}, "cloud_init": {"user_data": {"userdata": 1}}}, {"hue": None}),
+        ({"_ansible_check_mode": False, "price": 1, "disks": "text"}, {"price": None}),
     ],
 )
-def test_unknown_option(given, expected):
-    assert unknown_option(given, OPTIONS) == expected
+def test_unknown_options(given, expected):
+    assert dict(unknown_options(given, OPTIONS)) == expected
 
 
 def test_option_that_the_platform_lacks_is_named_before_a_misspelt_one():
@@ -64,3 +64,7 @@ def test_option_that_the_platform_lacks_is_named_before_a_misspelt_one():
     assert str(rejected) == "tpm is not supported on this platform. Use another."
     rejected = platform.rejected({"memroy": 1}, OPTIONS)
     assert str(rejected) == "memroy is not an option of this module. Did you mean memory?"
+    rejected = platform.rejected({"memroy": 1, "hue": 1, "disks": [{"sise": 1}]}, OPTIONS)
+    assert str(rejected) == (
+        "memroy, hue, disks.sise are not options of this module. Did you mean memory? Did you mean disks.size?"
+    )
