@@ -134,7 +134,7 @@ def _derived(medium):
 
 def checked(raw, spec, where, **rules):
     """Return the values of ``raw`` with defaults, without those that are None. Raises InvalidCatalogue."""
-    given = {key: value for key, value in raw.items() if value is not None}
+    given = {str(key): value for key, value in raw.items() if value is not None}  # A key of YAML may be a number.
     result = ArgumentSpecValidator(spec, **rules).validate(given)
     problems = error_messages(result, "unknown keys")
     if problems:

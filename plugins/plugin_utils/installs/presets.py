@@ -34,7 +34,7 @@ def checked(document, source):
         if not isinstance(document.get(key), kind):
             raise InvalidPreset(f"{source}: '{key}' must be a {kind.__name__}.")
     known = [*_KEYS, *_OPTIONAL]
-    unknown = sorted(set(document) - set(known))
+    unknown = sorted(map(str, set(document) - set(known)))
     if unknown:
         raise InvalidPreset(f"{source}: unknown key '{unknown[0]}' (known: {', '.join(known)}).")
     if document["platform"] not in PLATFORMS:

@@ -69,7 +69,7 @@ def _default_name(entry):
 
 def check_kinds(prefixes):
     """Raise InvalidInput for an unknown kind of groups."""
-    unknown = sorted(set(prefixes) - set(KINDS_OF_GROUPS))
+    unknown = sorted(map(str, set(prefixes) - set(KINDS_OF_GROUPS)))
     if unknown:
         raise InvalidInput(
             f"default_groups: there is no kind {', '.join(unknown)}.", f"Kinds are {', '.join(KINDS_OF_GROUPS)}."

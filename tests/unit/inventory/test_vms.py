@@ -270,6 +270,7 @@ def test_cached_sources_are_not_read_again(inventory, world, server, tmp_path):
         ({"platform": "libvirt", "timeout": "soon"}, "timeout"),
         ({"platform": "libvirt", "hosts": "hv1"}, "hosts"),
         ({"platform": "libvirt", "default_groups": {"tags": ""}}, "default_groups: there is no kind tags"),
+        ({"platform": "libvirt", "default_groups": {"tags": "", 7: ""}}, "default_groups: there is no kind 7, tags"),
         ({"platform": "virtualbox", "required": True, "options": {"executable": "/nowhere/VBoxManage"}}, "/nowhere"),
     ],
 )

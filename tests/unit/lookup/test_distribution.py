@@ -298,6 +298,7 @@ def test_versions_are_ordered_as_numbers():
             "media[0].signature: missing required argument",
         ),
         ({"mirrors": [], "installer": "presed"}, "got: presed; unknown keys: mirrors."),
+        ({"mirrors": [], 7: 8}, "versions[0]: unknown keys: 7, mirrors."),
         ({"title": "{codenam}"}, "{codenam} stands for no other key"),
         ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
         ({"distribution": "Own OS"}, "must be lower-case"),

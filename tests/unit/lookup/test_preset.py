@@ -69,6 +69,7 @@ def test_options_are_merged():
         ({"platform": "libvrt"}, "platform 'libvrt' is unknown"),
         ({"vm": None}, "'vm' must be a dict"),
         ({"memory": "1G"}, "unknown key 'memory'"),
+        ({"memory": "1G", 2: 3}, "unknown key '2'"),
         ({"scripts": "containers"}, "'scripts' must be a list"),
         ({"scripts": ["../../etc/passwd"]}, "scripts: '../../etc/passwd' is not a name"),
         ({"scripts": [1]}, "scripts: 1 is not a name"),
