@@ -36,7 +36,8 @@ options:
     description:
       - Maximum age of the newest backup, as a duration such as V(20h) or V(7d). Required with O(state=present).
       - The age counts from the start of the backup, by the clock of the controller. For a task that runs every day, a
-        value below 24 hours (V(20h)) tolerates small delays. V(0m) creates a backup in each run.
+        value below 24 hours (V(20h)) tolerates small delays. V(0m) creates a backup in each run, also next to one of
+        the same second or with a later date.
       - A backup with a start more than five minutes in the future never counts, and causes a warning.
     type: str
   consistency:

@@ -112,6 +112,11 @@ def test_backup_is_created_restored_and_deleted(platform, carry, place, state):
     assert platform.holds(replaced.truth[WEB], 7)
     left = carry(platform, [_of_backups(place, "left", max_age="1h")], [WEB])["left"]
     assert (left.failed, left.changed, _ids(left)) == (False, False, [first]), left.msg
+    # An age of 0 is never that of an existing backup, also in the same second.
+    _real, always = _runs(platform, carry, place, max_age="0m", keep_last=1)
+    assert (always.failed, always.changed, len(_ids(always))) == (False, True, 1), always.msg
+    assert _ids(always)[0] > first
+    (asked["backup"],) = (first,) = _ids(always)
     real, again = _runs(platform, carry, place, state="absent", backup=first)
     _unchanged(real, again)
     assert _ids(again) == []

@@ -311,6 +311,8 @@ class Request(Frozen):
         state = "started" if self.state == "restarted" else self.state
         kept = {name: getattr(self, name) for name in ("snapshot", "backup")}
         once = dict.fromkeys(name for name, one in kept.items() if one is not None and one.state == "restored")
+        if self.backup is not None and self.backup.max_age == 0:
+            once["backup"] = replace(self.backup, max_age=1)  # That of this task, which is as old as the task.
         return replace(self, state=state, **once)
 
 

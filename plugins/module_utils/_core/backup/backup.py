@@ -98,8 +98,8 @@ class Backup(Frozen):
         return self.start > now + CLOCK_TOLERANCE
 
     def satisfies(self, asked, now):
-        """Whether no newer backup is needed for a request."""
-        is_young = self.counts(now) and now - self.start <= asked.max_age
+        """Whether no newer backup is needed for a request; with an age of 0, a new one always is."""
+        is_young = self.counts(now) and asked.max_age > 0 and now - self.start <= asked.max_age
         is_strong = strength(self.consistency) >= strength(asked.consistency)
         return is_young and is_strong and set(self.excluded) <= set(asked.exclude)
 

@@ -86,10 +86,12 @@ def _take(vm, request, own, traits, forced):
     """Return the steps that create a backup; one that a running job writes is completed."""
     asked = request.backup
     _check_can_be_taken(vm, asked, traits)
-    made = next((one for one in own if one.is_written and _is_as_asked(one, asked)), None) or _planned(vm, request)
-    step = Step("backup", arguments={"made": made, "consistency": asked.consistency})
+    made = [one for one in own if one.is_written and _is_as_asked(one, asked)][:1]
+    # With an age of 0, a job that an earlier task has begun is not enough.
+    made = made if made and asked.max_age else [*made, _planned(vm, request)]
+    steps = [Step("backup", arguments={"made": one, "consistency": asked.consistency}) for one in made]
     if asked.consistency != OFF or not vm.on:
-        return [step]
+        return steps
     if not request.policy.allow_restart:
         raise Refused(
             f"{vm.name}: consistency: stopped: the VM is {vm.power}, and has to be stopped for such a backup.",
@@ -100,7 +102,7 @@ def _take(vm, request, own, traits, forced):
             f"{vm.name}: the VM exists only while it runs, so stopping it for the backup would delete it.",
             f"{to_persist(vm, traits)} Or omit consistency.",
         )
-    return [*_moves(TABLE["stopped"][vm.power].choose(forced)), step, *_moves(BACK_TO[vm.power])]
+    return [*_moves(TABLE["stopped"][vm.power].choose(forced)), *steps, *_moves(BACK_TO[vm.power])]
 
 
 def _is_as_asked(backup, asked):
@@ -127,7 +129,9 @@ def _check_can_be_taken(vm, asked, traits):
 
 
 def _planned(vm, request):
-    asked, start, taken = request.backup, request.policy.controller_time, {one.id for one in vm.backups}
+    asked, now, taken = request.backup, request.policy.controller_time, {one.id for one in vm.backups}
+    # The newest one is the last one, also if another controller, whose clock is ahead, has created the others.
+    start = max([now, *(int(one.start) + 1 for one in own_backups(vm) if one.counts(now))])
     while manifest.new_id(start, vm.identity) in taken:  # A damaged one of the same second.
         start += 1
     return Backup(

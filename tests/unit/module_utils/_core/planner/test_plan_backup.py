@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, own_backups
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
@@ -79,6 +79,8 @@ def _verbs(vm, **options):
     [
         pytest.param(_backup(age=21 * HOUR), {}, id="too_old"),
         pytest.param(_backup(age=-400), {}, id="in_the_future"),
+        pytest.param(_backup(age=0), {"max_age": "0m"}, id="of_this_second"),
+        pytest.param(_backup(age=-200), {"max_age": "0m"}, id="clock_a_little_ahead_with_age_0"),
         pytest.param(_backup(consistency="crash"), {"consistency": "filesystem"}, id="too_weak"),
         pytest.param(_backup(excluded=("vdb",)), {}, id="lacks_a_disk"),
         pytest.param(_backup(damaged="a file is missing"), {}, id="damaged"),
@@ -129,6 +131,15 @@ def test_rules_delete_only_after_the_new_backup_and_nothing_protected_or_damaged
     assert found.steps[-1].arguments["ids"] == ("a",)
 
 
+def test_new_backup_is_the_newest_whatever_clock_dated_the_others():
+    """Rules that keep the newest one, and a restore of the newest one, mean the one of this task."""
+    ahead = _backup("ahead", -200)
+    found = _plan(_vm(ahead), max_age="0m", keep_last=1)
+    assert [step.arguments.get("ids") for step in found.steps] == [None, ("ahead",)]
+    assert own_backups(found.after)[-1].start == ahead.start + 1
+    assert plan(found.after, _asked(max_age="0m").target(), TRAITS).steps == []
+
+
 def test_what_interrupted_tasks_have_left_is_removed_but_not_that_of_another_host():
     left = _backup("a", unfinished="x")
     foreign = _backup("b", unfinished="x", is_foreign=True)
@@ -142,6 +153,11 @@ def test_running_job_is_completed_and_any_other_is_waited_for():
     written = _backup("job", unfinished="x", is_written=True)
     found = _plan(_vm(written, busy="backup"))
     assert [(step.verb, step.arguments["made"].id) for step in found.steps] == [("backup", "job")]
+    found = _plan(_vm(written, busy="backup"), max_age="0m")
+    assert [(step.verb, step.arguments["made"].id == "job") for step in found.steps] == [
+        ("backup", True),
+        ("backup", False),
+    ]
     assert _plan(_vm(busy="backup")).busy == "backup"
     assert _verbs(_vm(_backup(), busy="backup")) == []
     assert _plan(_vm(written, busy="backup"), state="restored", backup="newest", replace=True).busy == "backup"
