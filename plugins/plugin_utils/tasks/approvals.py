@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
+import json
+import re
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.record.document_secrets import is_secret_key
 from ...module_utils._core.results.approval import (
     HOST,
@@ -48,14 +48,17 @@ OTHERS = {option: reason for reason, options in _REASONS.items() for option in o
 #: The extra variable of job templates that only check.
 CHECK_ONLY = "polyvirt_check_only"
 _DELEGATED, _INTERPRETER = "ansible_delegated_vars", "ansible_python_interpreter"
-#: A variable that differs from the right one by a letter has this likeness at least.
-_LIKE = 0.93
+#: {what a variable that limits can be, as text: whether it limits}
+_CLEAR = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "0"), False)}
+#: The variables that limit tasks, and how many letters of their names may be wrong until they are names of others.
+_LIMITS, _WRONG = (CHECK_ONLY, VARIABLE), 2
+_SEPARATORS = re.compile(r"[\W_]+")
 
 
 def limit_to_check_mode(action, task_vars):
     """Set the check mode of a task in a job that may only check, whatever its play says (``check_mode: false``)."""
-    is_set = CHECK_ONLY in task_vars and action._templar.template(task_vars[CHECK_ONLY])
-    if not boolean(is_set, strict=False):
+    _check_names({*task_vars, *_of_delegate(action._task, task_vars)})
+    if CHECK_ONLY not in task_vars or not _is_limit(CHECK_ONLY, action._templar.template(task_vars[CHECK_ONLY])):
         return
     if action._task.async_val:
         raise AnsibleActionFail(f"{CHECK_ONLY} is set, and a task with async has no check mode. Remove async.")
@@ -96,10 +99,7 @@ def approval_of(task, task_vars, templar, connection=None):
     for key, names in _OF_JOB.items():
         given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
     # A host to which the task is delegated may permit less than the host of the play, which has none.
-    of_delegate = (task_vars.get(_DELEGATED) or {}).get(task.delegate_to) or {}
-    variables = next((one for one in (task_vars, of_delegate) if VARIABLE in one), {})
-    if not variables:
-        _check_spelling(task_vars)
+    variables = next((one for one in (task_vars, _of_delegate(task, task_vars)) if VARIABLE in one), {})
     if VARIABLE in variables:
         given[VARIABLE] = templar.template(variables[VARIABLE])
         given[TEXTS] = texts_of(templar.template(task_vars.get(TEXTS)), given)
@@ -115,15 +115,44 @@ def without_approvals(task_vars):
     return {**_without_variable(task_vars), **freed}
 
 
+def _of_delegate(task, task_vars):
+    return (task_vars.get(_DELEGATED) or {}).get(task.delegate_to) or {}
+
+
 def _without_variable(variables):
     return {name: value for name, value in variables.items() if name != VARIABLE}
 
 
-def _check_spelling(variables):
-    """Reject a variable that is near to the right one: without that one, every plan is permitted."""
-    for name in (name for name in variables if abs(len(name) - len(VARIABLE)) < 2 and name != VARIABLE):
-        if SequenceMatcher(None, name, VARIABLE).ratio() > _LIKE:
-            raise InvalidInput(f"{name} is not known.", f"Did you mean {VARIABLE}? Rename the variable if not.")
+def _is_limit(name, value):
+    """Whether a variable limits. Only what is clearly false lifts a limit; what is not clear is an error."""
+    is_limit = _CLEAR.get(str(value).lower()) if isinstance(value, (str, int)) else None
+    if is_limit is None:
+        found = json.dumps(value, default=str)
+        raise AnsibleActionFail(f"{name}: {found} is neither true nor false. Set true or false, or omit the variable.")
+    return is_limit
+
+
+def _check_names(names):
+    """Reject names that are near to that of a variable that limits: without that one, nothing is limited."""
+    for name in names.difference(_LIMITS):
+        letters = _SEPARATORS.sub("", str(name)).lower()
+        meant = next((one for one in _LIMITS if _is_near(letters, _SEPARATORS.sub("", one))), None)
+        if meant:
+            raise AnsibleActionFail(f"{name} is not known. Did you mean {meant}? Rename the variable if not.")
+
+
+def _is_near(name, other):
+    """Whether two names differ by so few letters that one may be the other."""
+    third = len(other) // (_WRONG + 1)
+    # Each task compares many names: quickly, because one of three parts is as it should be.
+    if abs(len(name) - len(other)) > _WRONG or not any(other[at : at + third] in name for at in (0, third, 2 * third)):
+        return False
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(name, 1):
+        above, row = row, [place]
+        for at, its in enumerate(other):
+            row.append(min(above[at] + (letter != its), above[at + 1] + 1, row[at] + 1))
+    return row[-1] <= _WRONG
 
 
 def _reached_by(connection, task_vars, templar):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +15,15 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import OTHERS, approval_of, shown
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import (
+    OTHERS,
+    approval_of,
+    limit_to_check_mode,
+    shown,
+)
 
 from approval_options import plugins
+from collection_path import CHECKOUT
 
 VARIABLE = "polyvirt_approved_plans"
 
@@ -121,10 +128,52 @@ def test_secret_is_not_handed_on():
     assert "hidden" not in json.dumps(_of_task(connection, environment=[{"PROXMOX_TOKEN": "hidden"}]))
 
 
-@pytest.mark.parametrize("name", ["polyvirt_approved_plan", "polyvirt_aproved_plans", "polyvirt_approved_pIans"])
+CHECK_ONLY = "polyvirt_check_only"
+
+
+def _limited(variables, delegate_to=None):
+    """Whether a task with these variables is in check mode."""
+    task = SimpleNamespace(async_val=0, check_mode=False, delegate_to=delegate_to)
+    limit_to_check_mode(SimpleNamespace(_task=task, _templar=SimpleNamespace(template=lambda value: value)), variables)
+    return task.check_mode
+
+
+@pytest.mark.parametrize(
+    ("is_limited", "values"),
+    [(True, [True, "true", "Yes", "on", 1, "1"]), (False, [False, "False", "no", "NO", 0, "0"])],
+)
+def test_clear_values_of_a_variable_that_limits(is_limited, values):
+    assert [_limited({CHECK_ONLY: value}) for value in values] == [is_limited] * len(values)
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "check", "enabled", "off", 2, "2", -1, 0.0, [], ["true"], {}])
+def test_value_that_is_not_clear_lifts_no_limit(value):
+    with pytest.raises(AnsibleError, match=f"{CHECK_ONLY}: .* is neither true nor false. Set true or false"):
+        _limited({CHECK_ONLY: value})
+
+
+NAMES = [
+    "polyvirt_approved_plan polyvirt_aproved_plans polyvirt_approved_pIans polyvirt_aprovd_plans polyvirt_aproved_plan",
+    "polyvirt-approved-plans Polyvirt_Approved_Plans polyvirtApprovedPlans POLYVIRT_APROVED__PLAN",
+    "polyvirt_checkonly polyvirt-check-only polyvirtCheckOnly polyvirt_chek_ony polyvirt_check_onyl olyvirt_check_onl",
+]
+
+
+@pytest.mark.parametrize("name", " ".join(NAMES).split())
 def test_variable_with_nearly_the_right_name_is_an_error(name):
-    """Without the right one, every plan is permitted."""
-    with pytest.raises(InvalidInput, match=f"{name} is not known"):
-        _of_task(None, variables={name: []})
-    _of_task(None, variables={name: [], VARIABLE: []})
-    _of_task(None, variables={"polyvirt_plans": [], "approved_plans": [], "polyvirt_mirrors": {}})
+    """Without the right one, nothing is limited; with it, the other one may be meant to limit more."""
+    right = VARIABLE if "pro" in name.lower() else CHECK_ONLY
+    for variables in ({name: []}, {name: [], right: False}, {"ansible_delegated_vars": {"kvm1": {name: []}}}):
+        with pytest.raises(AnsibleError, match=rf"{name} is not known. Did you mean {right}\?"):
+            _limited(variables, "kvm1")
+
+
+def test_no_other_variable_of_ours_is_taken_for_one_that_limits():
+    folders = ("docs", "extensions", "playbooks", "plugins", "roles")
+    files = [path for folder in folders for path in (CHECKOUT / folder).rglob("*.*")]
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in (".md", ".py", ".yml")]
+    found = {name for text in texts for name in re.findall(r"\bpolyvirt_[a-z_]+", text)}
+    others = dict.fromkeys(found - {CHECK_ONLY})
+    assert len(others) > 20
+    assert not _limited(others)
+    assert not _limited(dict.fromkeys(["approved_plans", "check_only", "polyvirt_check_mode", "polyvirt_unchecked"]))
