@@ -115,3 +115,27 @@ def test_options_and_values_in_remedies_exist(area):
             assert known or _NO_OPTIONS.fullmatch(word), one
         for option, value in re.findall(r"(?<![\w.\[\]{-])([a-z_]+): (true|false|[a-z_]+)\b(?=[.,;)]| or |$)", text):
             assert option not in ALL or any(_permits(spec, value) for spec in own.get(option, ())), one
+
+
+#: ``state: absent`` of the task itself: in braces, it is that of a part of the VM.
+_ABSENT = re.compile(r"(?<!cloud_init: )(?<!`)state: absent(?!\})")
+_PARTS = re.compile(r"\bdetach|\b(drive|disk|slot)\b", re.IGNORECASE)
+
+
+def _texts(source):
+    """Yield all texts of a module, each with an X for what is inserted."""
+    for node in ast.walk(ast.parse(source)):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        found = [getattr(one, "value", None) if isinstance(one, ast.Constant) else "X" for one in parts]
+        if all(isinstance(one, str) for one in found):
+            yield "".join(found)
+
+
+def test_no_remedy_about_a_part_of_a_vm_deletes_the_vm():
+    found = [
+        text
+        for path in (_PLUGINS / "module_utils").rglob("*.py")
+        for text in _texts(path.read_text(encoding="utf-8"))
+        if _ABSENT.search(text) and _PARTS.search(text)
+    ]
+    assert found == []

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
@@ -49,6 +52,23 @@ def test_options_that_the_platform_has(platform, carry):
     last = answers["left out"]
     assert not last.changed
     assert last.truth == answers[tasks[-1].label].truth
+
+
+@pytest.mark.core
+def test_remedy_for_another_file_of_a_disk_detaches_only_this_disk(platform, carry):
+    platform.clean()
+    if "disks.source" not in platform.traits().fields:
+        return
+    # vmd rejects a VM without a disk.
+    *_others, slot = slots = platform.slots[:2]
+    disks = [{"slot": one, "size": platform.disk_size} for one in slots]
+    made = carry(platform, [Task("made", {**platform.creation, "name": BOTH, "disks": disks})], BOTH)["made"]
+    other = {"name": [OFF], "disks": [{"slot": slot, "source": made.vm(ON)["disks"][-1]["source"]}]}
+    failed = carry(platform, [Task("other", other)], BOTH)["other"]
+    remedy = yaml.safe_load(re.search(r"in a task with (disks: .*), and attach another\.", failed.msg)[1])
+    done = carry(platform, [Task("done", {**platform.consent, "name": [OFF], **remedy})], BOTH)["done"]
+    assert (done.failed, done.changed) == (False, True), done.msg
+    assert slot not in [one["slot"] for one in done.vm(OFF)["disks"]]
 
 
 @pytest.mark.real

@@ -26,6 +26,11 @@ PURPOSE_LENGTH = 11
 GUARDED = Pattern(rf"guarded-([a-z0-9-]{{1,{PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
 
 
+def removal(option, slot):
+    """Return how a task removes a disk or an optical drive; ``state: absent`` alone would be that of the VM."""
+    return f"{option}: [{{slot: {slot}, state: absent}}]"
+
+
 def printable(text, option):
     """Return a text with the line ends of Linux; raises InvalidInput if it has control characters."""
     check_printable(text, option)

@@ -15,6 +15,7 @@ from ..frozen import replace
 from ..model import COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
 from ..record.leases import CREATED
+from ..texts import removal
 from ..units import human_size, is_size
 from .drives import in_order, iso_slot, named, normalize_drives, with_first_as_iso, with_first_drive, with_iso
 
@@ -212,7 +213,8 @@ def _with_cost(vm, change, traits):
                 f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead
             )
         old, new = _printable(change.path, change.old), _printable(change.path, change.new)
-        raise Refused(f"{vm.name}: {change.path} is {old} and cannot be changed to {new}.", field.instead)
+        replaced = f"Detach it first, in a task with {removal(change.field, change.key)}, and attach another."
+        raise Refused(f"{vm.name}: {change.path} is {old} and cannot be changed to {new}.", field.instead or replaced)
     if not vm.persistent:
         # It has no stored definition that could be changed, and must not get one as a side effect.
         cost = POWER_OFF

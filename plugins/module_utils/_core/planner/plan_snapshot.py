@@ -68,7 +68,8 @@ def _check_finished(vm, found):
     for one in found:
         if one.unfinished:
             raise Refused(
-                f"{vm.name}: snapshot '{one.name}' is unfinished: {one.unfinished}.", "Delete it first (state: absent)."
+                f"{vm.name}: snapshot '{one.name}' is unfinished: {one.unfinished}.",
+                f"Delete it first (snapshot: {one.name}, state: absent).",
             )
 
 
@@ -143,7 +144,8 @@ def _check_ages(vm, snapshots):
     if without_age:
         raise Refused(
             f"{vm.name}: keep_last: the age of these snapshots is not known: {', '.join(without_age)}.",
-            "Delete those you do not need by name (state: absent). The age of snapshots of this module is known.",
+            f"Delete those you do not need (snapshot: {without_age[0]}, state: absent). The age of snapshots of this"
+            " module is known.",
         )
 
 

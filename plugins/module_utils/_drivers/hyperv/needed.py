@@ -27,6 +27,7 @@ from ..._core.sharing.needed_files import (
     Needed,
     needed_files,
 )
+from ..._core.texts import removal
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
 from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, state_of, vhd_call
 from ..._tools.windows_files import (
@@ -367,7 +368,12 @@ class HyperVFiles(FileFacts):
         is_other = any(step.verb in ("restore", "delete") for step in self.plan.steps)
         missing = {} if is_other or self._raw is None else self._driver.found.missing(self._raw)
         disks = self.plan.after.config.get("disks") or {}
-        return [(f"disks.{slot}", path, ", or detach the disk") for slot, path in missing.items() if slot in disks]
+        detach = ", or detach the disk: {}"
+        return [
+            (f"disks.{slot}", path, detach.format(removal("disks", slot)))
+            for slot, path in missing.items()
+            if slot in disks
+        ]
 
     def no_growth(self, item):
         drives = (self._raw or {}).get("HardDrives") or () if item.purpose == GROWN else ()

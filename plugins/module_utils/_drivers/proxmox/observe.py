@@ -334,7 +334,7 @@ class ProxmoxObserver:
             raise Refused(
                 f"{name}: VM {vm_options.vmid} has this name and is unfinished: a task started to create it"
                 f" from another source ({recorded}).",
-                "Remove it first (state: absent), or finish it with the task that started to create it.",
+                "Delete that VM first (state: absent), or finish it with the task that started to create it.",
             )
         if self.is_running(vm_options):
             raise Refused(

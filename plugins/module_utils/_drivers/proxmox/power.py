@@ -169,5 +169,5 @@ def _check_finished(driver, label, vm):
     if driver.last_options(vm.id).is_unfinished:
         raise Refused(
             f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",
-            "Finish it with the task that started to create it, or remove it (state: absent).",
+            "Finish it with the task that started to create it, or delete the VM (state: absent).",
         )

@@ -12,6 +12,7 @@ from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.record.mark import making_of
+from ..._core.texts import removal
 from ..._kit.space import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
 from ..._ports import files
 from ..._ports.folders import may_enter, may_everybody_enter
@@ -74,10 +75,12 @@ def check_volumes(driver, plan):
     for pool, drive, answer in zip(pools, drives, driver.virsh.batch(queries) if queries else ()):
         if answer.error:
             reason = answer.error.split("\n")[-1]
+            is_disc = drive.get("device") == "cdrom"
+            detached = "eject the image" if is_disc else f"detach the disk: {removal('disks', target_of(drive))}"
             raise Refused(
                 f"{plan.after.name}: disks.{target_of(drive)}: the volume {source_of(drive)} of the pool {pool} cannot"
                 f" be used: {reason}.",
-                f"Start the pool (virsh pool-start {quote(pool)}), or detach the disk.",
+                f"Start the pool (virsh pool-start {quote(pool)}), or {detached}.",
             )
 
 

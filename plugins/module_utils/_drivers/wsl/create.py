@@ -153,7 +153,8 @@ def _undo(driver, vm, step, error):
     return PolyvirtError(
         f"{error.message.rstrip('.')}. But now there is a distribution with this name in {folder}; it was not removed,"
         " because another task may have registered it.",
-        "Remove it (state: absent, delete_disks: all), or set adopt: true to apply the options of the task to it.",
+        "Delete the distribution (state: absent, delete_disks: all), or set adopt: true to apply the options of the"
+        " task to it.",
     )
 
 

@@ -265,14 +265,13 @@ _READABLE = (
     "Remove its checkpoints first; if the user of the connection may not read its file, grant that; if it is missing,"
     " restore it."
 )
-_DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
     "disks": Setting(read=_disks_of, normalize=_normalized_disks, native=("HardDiskDrive.Path", "HardDiskDrive.VHD")),
     "disks.add": Setting(cost_of_disk, least=WHILE_SAVED),
     "disks.remove": Setting(cost_of_disk, least=WHILE_SAVED),
     "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead=_READABLE),
-    "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
-    "disks.source": Setting(NEVER, same=is_same_path, instead=_DETACH),
+    "disks.format": Setting(NEVER, choices=tuple(FORMATS)),
+    "disks.source": Setting(NEVER, same=is_same_path),
     "disks.directory": DIRECTORY,
     "disks.iops_limit": Setting(LIVE, least=WHILE_SAVED),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ...._core.errors import ApiError, Refused, Unsupported
 from ...._core.model import DESTRUCTIVE
+from ...._core.texts import removal
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 
@@ -139,7 +140,7 @@ def check_buses(label, config, existing=None):
             if entry is not None and values.bus_of(slot) in _BUSES and slot not in known:
                 raise Refused(
                     f"{label}: {option}.{slot}: VMs of {ARM64} do not start from the bus {values.bus_of(slot)}.",
-                    "Use a slot such as scsi1. If the VM has it already, set state: absent for it.",
+                    f"Use a slot such as scsi1. If the VM has it already, set {removal(option, slot)}.",
                 )
 
 

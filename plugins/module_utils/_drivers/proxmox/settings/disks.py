@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
 from ...._core.pattern import Pattern
+from ...._core.texts import removal
 from ...._core.units import MIB
 from ...._kit.disk_limits import Limit, check_limit, normalized_limits
 from ...._kit.settings import Setting
@@ -31,7 +32,6 @@ _OPTION_OF_KIND = {
 }
 #: The slot of the disk that is created from an image.
 FIRST_SLOT = "scsi0"
-_DETACH = "Detach it (state: absent) and attach another."
 #: Disks on these buses can be attached and detached while a VM runs.
 _HOTPLUG_BUSES = ("scsi", "virtio")
 _LONGEST_SERIAL = 20
@@ -192,7 +192,7 @@ def check_limits(label, slots, options):
 def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         if disk is None and slot in (*vm.reserved, *(vm.config.get("cdroms") or ())):
-            way = "cloud_init: {state: absent}" if slot in vm.reserved else f"cdroms: [{{slot: {slot}, state: absent}}]"
+            way = "cloud_init: {state: absent}" if slot in vm.reserved else removal("cdroms", slot)
             raise Refused(f"{vm.name}: disks.{slot}: it is not a disk, but an optical drive.", f"Remove it by {way}.")
         _check_disk(vm, slot, disk or {})
         _check_storage(vm, slot, disk, known.storage)
@@ -324,7 +324,8 @@ def free_slot(used, slots, what):
     if free is None:
         raise Refused(
             f"{what}: no slot is free for its drive: {', '.join(sorted(slots))} are in use.",
-            "Detach a disk from one of them in an earlier task (state: absent), or give a new VM's disks other slots.",
+            f"Detach a disk from one of them in an earlier task, such as {removal('disks', slots[-1])}, or give a new"
+            " VM's disks other slots.",
         )
     return free
 
@@ -359,13 +360,13 @@ DISKS = {
     "disks.add": Setting(cost=cost_of_disk, write=_add_disk),
     "disks.remove": Setting(cost=cost_of_disk, write=_remove_disk),
     "disks.size": Setting(cost=_cost_of_growth, whole=1024, write=_grow_disk),
-    "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
+    "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2", "vmdk")),
     # Moves to another storage are calls of their own, see moving.py.
     "disks.storage": Setting(cost=_cost_of_growth),
     # The server stores it at once, although the guest has the former one until it is off: nothing would show that.
     "disks.serial": Setting(cost=POWER_OFF, write=_set_serial),
     **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=_cost_of_growth, write=_set_limit)),
-    "disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
+    "disks.source": Setting(cost=NEVER, same=values.is_same_volume),
     # The server deletes them at once, also while the VM runs.
     "unused_disks": Setting(
         cost=LIVE,

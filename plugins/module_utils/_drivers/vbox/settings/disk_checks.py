@@ -10,6 +10,7 @@ import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
+from ...._core.texts import removal
 from ...._core.units import GIB, human_size
 from ...._media.prepared import medium_of
 from ...._tools.vboxmanage_output import chain
@@ -86,7 +87,7 @@ def no_growth(vbox_vm, slot, is_copied=False):
     stem, ending = os.path.splitext(image.location)
     return (
         f"{image.location} has the variant Fixed, and VirtualBox cannot enlarge such a disk",
-        "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
+        f"Detach it ({removal('disks', slot)}) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
         f" {shlex.quote(image.location)} {shlex.quote(f'{stem}-standard{ending}')} --variant Standard.",
     )
 
@@ -114,12 +115,13 @@ def attached(vbox_vm, config):
     for slot in vbox_vm.machine.slots:
         if _stays(config, vbox_vm, slot):
             option = vbox_vm.option_of(slot)
-            remedy = _REMEDIES.get(option.partition(".")[0], _EJECT).format(option, vbox_vm.uuid, slot)
+            remedy = _REMEDIES.get(option.partition(".")[0], _EJECT)
+            remedy = remedy.format(option, vbox_vm.uuid, slot, removal("disks", name_of_slot(slot)))
             yield from ((option, path, remedy) for path in _files_of(vbox_vm, slot))
 
 
 _REMEDIES = {
-    "disks": ", or detach the disk (state: absent)",
+    "disks": ", or detach the disk: {3}",
     "iso": ", or set iso: ''",
     "cdroms": ", or set {}.source: ''",
     "cloud_init": "",

@@ -10,12 +10,12 @@ from shlex import quote
 
 from ...._core.errors import Refused
 from ...._core.model import ABSENT, NEVER, POWER_OFF
+from ...._core.texts import removal
 from ...._core.units import MIB, human_size
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ..vbox_vm import FORMATS, NOT_RESIZABLE, bus_for, parse_slot, place_fault, slot_name
 from .hardware import while_on
 
-_DETACH = "Detach it (state: absent) and attach another."
 _FORMAT_NAMES = {"RAW": "raw"}
 
 
@@ -89,8 +89,8 @@ def _check_growth(vm, slot, disk):
     raise Refused(
         f"{vm.name}: disks.{slot}.size: the disk is a {NOT_RESIZABLE} of {human_size(size)}, and VirtualBox cannot"
         " enlarge such a disk.",
-        f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {quote(path)}"
-        f" {quote(os.path.splitext(path)[0] + '.vdi')} --format VDI.",
+        f"{first}Detach it ({removal('disks', slot)}) and attach a VDI copy of it: VBoxManage clonemedium disk"
+        f" {quote(path)} {quote(os.path.splitext(path)[0] + '.vdi')} --format VDI.",
     )
 
 
@@ -112,7 +112,7 @@ MEDIA = {
         whole=MIB,
         instead="VirtualBox cannot open its file: VBoxManage list --long hdds shows why. Restore the file.",
     ),
-    "disks.format": Setting(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),
-    "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.format": Setting(cost=NEVER, choices=tuple(FORMATS)),
+    "disks.source": Setting(cost=NEVER),
     "disks.directory": DIRECTORY,
 }

@@ -15,6 +15,7 @@ from ...._core.errors import Refused, Unsupported
 from ...._core.frozen import Frozen, replace
 from ...._core.model import DESTRUCTIVE
 from ...._core.pattern import Pattern
+from ...._core.texts import removal
 from ...._core.units import MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -217,7 +218,7 @@ def check_buses(name, row, config, buses):
                 raise Refused(
                     f"{name}: {option}.{slot}: the firmware of {row.name} does not start from the bus"
                     f" {bus_of(slot, entry)}.",
-                    f"Use a slot such as {slots}. If the VM has it already, set state: absent for it.",
+                    f"Use a slot such as {slots}. If the VM has it already, set {removal(option, slot)}.",
                 )
 
 

@@ -13,6 +13,7 @@ from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
 from ...._core.planner.drives import SKIP_PROMPT, drive_with, first_drive
+from ...._core.texts import removal
 from ...._kit.settings import Setting
 from ...._media.prepared import medium_of
 from ...._tools.domain_xml import file_of, source_of, target_of
@@ -81,7 +82,7 @@ def _check_filled(vm, slot, entry):
     if not entry.get("source", present) and present != "":
         raise Refused(
             f"{vm.name}: cdroms.{slot}: a USB drive cannot be empty.",
-            "Set its source, remove the drive (state: absent), or use a slot such as sdb (SCSI).",
+            f"Set its source, remove the drive with {removal('cdroms', slot)}, or use a slot such as sdb (SCSI).",
         )
 
 

@@ -112,14 +112,13 @@ def _cost_of_size(vm, change):
     return POWER_OFF if vm.power == SUSPENDED else cost_if_attached(vm, change)
 
 
-_DETACH = "Detach it (state: absent) and attach another."
 DISKS = {
     "disks": Setting(normalize=normalize_slots),
     "disks.add": Setting(cost=_cost_of_hot_plug),
     "disks.remove": Setting(cost=_cost_of_detaching),
     "disks.size": Setting(cost=_cost_of_size),
-    "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw"), instead=_DETACH),
-    "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw")),
+    "disks.source": Setting(cost=NEVER),
     "disks.directory": DIRECTORY,
     "disks.serial": Setting(cost=NEXT_BOOT),
     **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=cost_if_attached)),

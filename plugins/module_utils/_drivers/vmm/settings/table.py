@@ -22,7 +22,6 @@ from ..definition import DEFAULT_MEMORY, LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, Ni
 
 _OWNER = Pattern(r"[\w.-]*(:[\w.-]+)?", re.ASCII)
 _ALLOWED = Pattern(r"boot|cdrom|disk|instance|interface|memory|owner (?=.)[\w.-]*(:[\w.-]+)?", re.ASCII)
-_DETACH = "Detach it (state: absent), and attach another."
 
 
 # Values -------------------------------------------------------------------------------------------------------------
@@ -246,8 +245,8 @@ SETTINGS = {
     "disks.size": Setting(
         cost=POWER_OFF, whole=MIB, instead="Make sure that its file exists, and is a raw or qcow2 image."
     ),
-    "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2"), instead=_DETACH),
-    "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2")),
+    "disks.source": Setting(cost=NEVER),
     "networks": Setting(read=_nics, normalize=_networks, native=("interface", "interfaces")),
     "networks.add": Setting(),
     "networks.remove": Setting(),

@@ -197,10 +197,10 @@ def test_vm_that_becomes_arm64_loses_its_drives_on_sata_and_ide_only_if_the_task
     new = {**_NEW, "iso": "local:iso/debian.iso"}
     rejected(world, "arm: architecture cannot be changed", api=root, **new)
     new["allow_recreate"] = True
-    words = "do not start from the bus", "If the VM has it already, set state: absent for it."
-    rejected(world, "arm: disks.sata0: ", *words, api=root, **new)
+    words = "do not start from the bus", "If the VM has it already, set "
+    rejected(world, "arm: disks.sata0: ", *words, "disks: [{slot: sata0, state: absent}]", api=root, **new)
     new["disks"] = [{"slot": "sata0", "state": "absent"}, {"slot": "scsi0", "size": "1G"}]
-    rejected(world, "arm: cdroms.ide0: ", *words, api=root, **new)
+    rejected(world, "arm: cdroms.ide0: ", *words, "cdroms: [{slot: ide0, state: absent}]", api=root, **new)
     del new["iso"]
     new["cdroms"] = [{"slot": "ide0", "state": "absent"}, {"slot": "scsi5", "source": "local:iso/debian.iso"}]
     options = applied(world, api=root, **new)

@@ -136,7 +136,8 @@ def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so(
         planned(task, vm=vm, creation=IMAGE).refusal.message == "web: architecture cannot be changed on an existing VM."
     )
     config = planned(task, vm=vm, creation=IMAGE, allow_recreate=True).steps[1].arguments["config"]
-    with pytest.raises(Refused, match=r"web: cdroms\.sata0: .* bus sata\. Use .* set state: absent for it"):
+    remedy = r"Use .* set cdroms: \[\{slot: sata0, state: absent\}\]"
+    with pytest.raises(Refused, match=rf"web: cdroms\.sata0: .* bus sata\. {remedy}"):
         architecture.check_buses("web", architecture.row_of(config), config, BUSES)
     drives = {"cdroms": {"sata0": None, "sdb": {"source": ""}}}
     steps = planned({**task, **drives}, vm=vm, creation=IMAGE, allow_recreate=True).steps
