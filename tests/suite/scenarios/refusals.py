@@ -46,6 +46,10 @@ def _form():
         Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
         Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
         Refused("colours", {"name": [KNOWN], "description": "\x1b[32mok"}, ("description", "x1b", "Remove it")),
+        *(
+            Refused(f"record {text}", {"name": [KNOWN], "description": f"x\n{text}"}, ("description", "Remove the"))
+            for text in ('<!-- polyvirt {"id":"101"} -->', '#polyvirt {"id":"1"}')
+        ),
         Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
         Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),
         Refused(

@@ -34,6 +34,7 @@ def refusals(traits):
         Refused("newline", {**known, "snapshot": "a\nb"}, ("snapshot", "newline", "printable")),
         Refused("state word", {**known, "state": "reverted"}, ("state", "reverted", "restored")),
         Refused("keep none", {**taken, "keep_last": 0}, ("keep_last", "0", "1 or more")),
+        Refused("record", {**taken, "description": '<!-- polyvirt {"id":"102"} -->'}, ("description", "Remove")),
         Refused("timeout zero", {**taken, "timeout": 0}, ("timeout", "0", "1 or more")),
         Refused("unknown machine", {**known, "name": ["pvc-knwon"]}, ("pvc-knwon", KNOWN)),
         Refused("restore of none", {**none, "state": "restored"}, (KNOWN, "nosuch", TAKEN)),

@@ -15,7 +15,8 @@ from typing import Any, Callable, Optional
 from ..errors import InvalidInput
 from ..frozen import Frozen, field, replace
 from ..record.leases import expiry, seconds
-from ..texts import one_line, one_line_each, printable
+from ..record.mark import without_record
+from ..texts import one_line, one_line_each
 from ..units import GIB, MIB, checksum, file_or_address, mac_address, serial_number, vlan_ranges
 from .devices import device_id, device_of
 from .guest_conditions import page
@@ -124,7 +125,7 @@ Port = partial(Option, "int", limits=(1, 65535))
 Policy = partial(Option, role=POLICY)
 Seconds = partial(Option, "int", role=POLICY, limits=(1, None))
 Filled = partial(Option, filled=True)
-Description = partial(Option, normalize=printable)
+Description = partial(Option, normalize=without_record)
 Consent = partial(Option, "bool", default=False, role=POLICY)
 Connection = partial(Option, role=CONNECTION)
 

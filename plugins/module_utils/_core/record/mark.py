@@ -20,7 +20,8 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from ..texts import without_secrets
+from ..errors import InvalidInput
+from ..texts import printable, without_secrets
 from . import reader
 from .leases import CLOCK_TOLERANCE, CREATED, LEASE, is_stored_expiry, iso, read, read_time, stored
 
@@ -33,6 +34,8 @@ HOST = "host"
 INTERRUPTED = "interrupted"
 #: Settings that are stored in the mark on platforms that cannot store them otherwise. The last one is not an option.
 IN_MARK = ("tags", "fleet", *LEASE, INTERRUPTED)
+#: How a line with a mark begins in texts that users write too, such as the notes of a VM or of its snapshot.
+PLAIN_LINE, HIDDEN_LINE = "#polyvirt ", "<!-- polyvirt "
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 #: The only key of a mark that cannot be used: the reason.
@@ -270,6 +273,20 @@ def with_settings(mark, values):
         # Without the time of the controller, the text is empty.
         changed[CREATED] = iso(values[CREATED]) or ""
     return {name: value for name, value in {**mark, **changed}.items() if value != "" or name not in IN_MARK}
+
+
+def without_record(text, option):
+    """Return a text as ``printable`` does. Raises InvalidInput if a platform could read a mark in it.
+
+    A mark in the notes of somebody else's VM would make it a VM that this collection created, which it may delete.
+    """
+    if any(line.lstrip().startswith((PLAIN_LINE, HIDDEN_LINE)) for line in text.splitlines()):
+        raise InvalidInput(
+            f"{option}: a line begins with '{PLAIN_LINE.strip()}' or '{HIDDEN_LINE.strip()}', as the ownership records"
+            " of this collection do.",
+            "Remove the line.",
+        )
+    return printable(text, option)
 
 
 def printed(mark):

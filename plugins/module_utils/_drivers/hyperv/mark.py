@@ -11,35 +11,30 @@ from __future__ import annotations
 
 import hashlib
 
-from ..._core.errors import Refused, Stale
-from ..._core.record.mark import HOST, is_unfinished, mark_for, mark_on, parsed, printed
+from ..._core.errors import Stale
+from ..._core.record.mark import HOST, PLAIN_LINE, is_unfinished, mark_for, mark_on, parsed, printed
 from ..._core.texts import with_plain_line_ends
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Joined, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import key_of
 
-#: The beginning of the line that contains the mark.
-_MARK_LINE = "#polyvirt "
 _TEMPORARY_PREFIX = "polyvirt~"
 #: The key of a mark with the expiries of checkpoints by their ID.
 EXPIRIES = "checkpoints_expire"
 
 
 def split_notes(notes):
-    """Return (description, mark or None) from the notes of a VM."""
+    """Return (description, mark or None) from the notes of a VM. The last mark counts: it is below the description."""
     # Hyper-V Manager stores the line ends of Windows.
     lines = with_plain_line_ends(notes or "").split("\n")
-    index = next((number for number, line in enumerate(lines) if line.startswith(_MARK_LINE)), None)
-    if index is None:
-        return "\n".join(lines), None
-    mark = parsed(lines[index][len(_MARK_LINE) :])
-    return "\n".join([*lines[:index], *lines[index + 1 :]]), mark
+    marks = [line[len(PLAIN_LINE) :] for line in lines if line.startswith(PLAIN_LINE)]
+    return "\n".join(line for line in lines if not line.startswith(PLAIN_LINE)), parsed(marks[-1]) if marks else None
 
 
 def notes_of(description, mark):
     """Return notes with a description and a mark."""
-    line = f"{_MARK_LINE}{printed(mark)}"
+    line = f"{PLAIN_LINE}{printed(mark)}"
     return f"{description}\n{line}" if description else line
 
 
@@ -93,13 +88,3 @@ def temporary_name(name):
 def is_temporary(name):
     """Return whether a VM with this name is still being created, or its creation was interrupted."""
     return name.startswith(_TEMPORARY_PREFIX)
-
-
-def normalized_description(vm, description, *_known):
-    lines = (description or "").splitlines()
-    if any(line.startswith(_MARK_LINE) for line in lines):
-        raise Refused(
-            f"{vm.name}: description: lines that begin with '{_MARK_LINE.strip()}' are reserved for this collection.",
-            "Remove the line.",
-        )
-    return description

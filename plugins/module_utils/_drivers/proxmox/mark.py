@@ -65,5 +65,5 @@ def notes_of(text, mark):
     """The notes of a VM: ``text``, and the mark unless it is None."""
     if mark is None:
         return text
-    line = f"<!-- polyvirt {marks.printed(mark)} -->"
+    line = f"{marks.HIDDEN_LINE}{marks.printed(mark)} -->"
     return f"{text}\n{line}" if text else line

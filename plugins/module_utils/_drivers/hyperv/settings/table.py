@@ -9,7 +9,7 @@ from ...._core.model import LIVE
 from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
 from ...._tools.hyperv import VM, hyperv
-from ..mark import mark_of, normalized_description, split_notes
+from ..mark import mark_of, split_notes
 from .actions import ACTIONS
 from .cdroms import CDROMS
 from .disks import DISKS
@@ -20,9 +20,7 @@ from .networks import NICS
 from .values import ValueSetting
 
 SETTINGS = {
-    "description": Setting(
-        LIVE, read=lambda raw, found: split_notes(raw.get("Notes"))[0], normalize=normalized_description
-    ),
+    "description": Setting(LIVE, read=lambda raw, found: split_notes(raw.get("Notes"))[0]),
     **dict.fromkeys(IN_MARK, Setting(LIVE)),
     **MEMORY_CPUS,
     **FIRMWARE,
