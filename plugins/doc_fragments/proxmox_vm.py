@@ -279,7 +279,8 @@ options:
     type: str
   description:
     description:
-      - Free-text description.
+      - Free-text description. No line can begin with V(#polyvirt) or V(<!-- polyvirt), as the ownership records
+        of this collection do.
     type: str
   autostart:
     description:

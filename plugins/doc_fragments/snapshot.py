@@ -37,7 +37,7 @@ options:
     default: present
   description:
     description:
-      - Free-text description of a new snapshot.
+      - Free-text description of a new snapshot. No line can begin with V(#polyvirt) or V(<!-- polyvirt).
     type: str
   include_memory:
     description:

@@ -245,7 +245,8 @@ options:
     type: int
   description:
     description:
-      - Free-text description.
+      - Free-text description. No line can begin with V(#polyvirt) or V(<!-- polyvirt), as the ownership records
+        of this collection do.
     type: str
   autostart:
     description:

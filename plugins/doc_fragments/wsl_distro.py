@@ -178,7 +178,8 @@ options:
         choices: [owner, fleet, host]
   description:
     description:
-      - Free-text description.
+      - Free-text description. No line can begin with V(#polyvirt) or V(<!-- polyvirt), as the ownership records
+        of this collection do.
     type: str
   tags:
     description:
