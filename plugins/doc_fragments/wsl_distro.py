@@ -400,6 +400,9 @@ options:
       - File on the host to export the distribution to, if there is no such file. It ends with V(.tar), V(.tar.gz),
         V(.tar.xz) or V(.vhdx). Its directory must exist.
       - The distribution is stopped for it (O(allow_restart=true)). An existing file is never overwritten.
+      - With O(state=absent), the distribution is deleted only after it was exported and the file was read to its end.
+        If there is such a file already, the task fails, unless it is the current copy of an interrupted task with the
+        same options. Without a distribution, nothing is exported.
     type: str
   shutdown_all:
     description:

@@ -419,7 +419,8 @@ class Field(Frozen, eq=False):
     ``unset``: the value that means "not set", if that is not empty.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
     if a restart does not help because the VM stays off after the change. ``least`` is {power state: least cost
-    in it}: a suspended VM may be locked, or goes on as it was saved.
+    in it}: a suspended VM may be locked, or goes on as it was saved. ``saves``: it saves the content of the VM, so a
+    deletion carries it out first.
     """
 
     cost: Any = NEXT_BOOT
@@ -433,6 +434,7 @@ class Field(Frozen, eq=False):
     unset: Any = None
     while_on: str = ""
     least: Mapping[str, str] = field(default_factory=dict)
+    saves: bool = False
 
     def can_compare(self, change):
         return self.readable(change) if callable(self.readable) else self.readable

@@ -18,7 +18,8 @@ from .._core.errors import PolyvirtError, remedy_for
 from .._core.pattern import Pattern
 from .._ports import permits
 from .._ports.windows_request import Ref, call, pick, properties, run
-from .windows_files import key_of
+from .windows_files import key_of, version_in
+from .windows_files import version_call as file_call
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
 PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
@@ -45,6 +46,7 @@ SECONDS = 300
 _LONG_PATH = "\\\\?\\"
 _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
+_TAR = "%SystemRoot%\\System32\\tar.exe"
 #: Results of a task if its user could not be logged on.
 LOGON_REFUSED = (0x8007052E, 0x80070569)
 #: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -248,6 +250,29 @@ def export_file(folder, name):
 def disk_of(raw):
     """The path of its virtual disk; of a distribution of version 1, that of the directory with its files."""
     return f"{folder_of(raw)}\\{(raw.get('VhdFileName') or 'ext4.vhdx') if is_vm(raw) else 'rootfs'}"
+
+
+def stamp_calls(file, raw):
+    """Calls that read what changes when an export, or the disk of its distribution, is written to; see ``stamp_in``."""
+    return [file_call(file), file_call(disk_of(raw))]
+
+
+def stamp_in(path, answers):
+    """Return (version of the file, the text with which a record identifies a complete export to ``path``)."""
+    file, disk = map(version_in, answers)
+    return file, " ".join(map(str, (key_of(path), file, disk)))
+
+
+def whole_call(file, seconds=SECONDS):
+    """A call that reads an export to its end; ``is_whole`` reads the answer."""
+    if file.lower().endswith(".vhdx"):
+        return call("Storage\\Get-DiskImage", {"ImagePath": [file]}, show=properties("Size"), go_on=True)
+    # Without --exclude, it would print the names of all files of the distribution.
+    return run(_TAR, ["-tf", file, "--exclude=*"], seconds, stdin=b"", reads=True, go_on=True)
+
+
+def is_whole(answer):
+    return answer.error is None and (answer.details.get("exit_code") == 0 or any(one["Size"] for one in answer.objects))
 
 
 # Changing -------------------------------------------------------------------------------------------------------------

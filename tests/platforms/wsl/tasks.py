@@ -61,12 +61,15 @@ class _Gone(Exception):
 @contextmanager
 def controller_ends(host):
     """During the block, the controller's process ends with its connection: the task is not continued."""
-    answer = host.windows.answer
+    answer, ended = host.windows.answer, []
 
     def end(text):
+        if ended:
+            raise _Gone
         try:
             return answer(text)
         except ConnectionError:
+            ended.append(True)
             raise _Gone from None
 
     host.windows.answer = end

@@ -51,7 +51,7 @@ from .plan_create import (
     uncertain_sources,
     with_implied_disk,
 )
-from .plan_delete import delete_step
+from .plan_delete import delete_step, saving_only
 from .planned_steps import into_segments
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between, to_persist
 from .simulate import changed_config, simulate
@@ -155,9 +155,9 @@ def _inherited(task):
 
 
 def _normalized(task, vm):
-    """Return the task with its options in the platform's terms; state absent needs none of them."""
+    """Return the task with its options in the platform's terms; state absent needs those that save what is deleted."""
     if task.request.state == "absent":
-        return replace(task, request=replace(task.request, config={}, creation={}))
+        return replace(task, request=saving_only(vm, task.request, task.traits))
     if vm.power == UNKNOWN:
         check_known(vm, [*task.request.config, *uncertain_sources(vm, task.request)], task.traits)
     taken = slots_of_source(task.request, task.traits) if vm.power == ABSENT else ()

@@ -8,8 +8,10 @@ from __future__ import annotations
 from shlex import quote
 
 from ..errors import Refused
-from ..model import POWER_OFF, Step
+from ..frozen import replace
+from ..model import ABSENT, POWER_OFF, Step
 from ..texts import GUARDED
+from .differences import normalize
 
 #: Why a file of others is kept.
 NOT_CREATED_HERE = "not created by this collection"
@@ -44,6 +46,13 @@ def delete_step(vm, delete_disks, traits):
     files = [one.path for one in vm.files if one.path not in kept and (one.role not in STATE or one.ours)]
     arguments = {"files": tuple(files), "kept": kept, "keep_state": delete_disks == "none" or bool(needing)}
     return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
+
+
+def saving_only(vm, request, traits):
+    """Return the request of a deletion without its options, except those that save the content of the VM first."""
+    saving = {name for name, one in traits.fields.items() if one.saves and vm.power != ABSENT}
+    config = {name: value for name, value in request.config.items() if name in saving}
+    return replace(request, config=normalize(vm, config, traits) if config else {}, creation={})
 
 
 def check_not_guarded(vm):

@@ -12,32 +12,39 @@ from ..._core.record.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
 from ..._ports import permits
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import call, pick, properties
+from ..._ports.windows_request import call, pick, read_part
 from ..._tools import wsl_conf
-from ..._tools.windows_files import file_command, key_of, removal
+from ..._tools.windows_files import key_of, removal
 from ..._tools.wsl import (
     MARK,
     check,
     check_optional,
+    decoded,
     export_file,
     folder_of,
     guard,
     guard_of_files,
     in_shell,
+    is_whole,
     set_value,
+    stamp_calls,
+    stamp_in,
     unregister,
+    whole_call,
     wsl,
 )
 from .cloud_init import remove_documents
-from .distro import Distro
+from .distro import COPY, Distro
 from .power import keep_calls, remove_task
 from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, find_user_script, write_conf_script
-from .settings.storage import STORAGE
+from .settings.storage import OTHER_NAME, STORAGE
 from .settings.table import mark_call
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
 _AGAIN = "Run the task again."
+#: The last bytes of a tar archive.
+_END = bytes(1024)
 #: {file extension of an export: arguments of wsl.exe}
 EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
@@ -98,19 +105,48 @@ def _export(driver, vm, distro, path):
     temporary = f"{root}.polyvirt-{driver.nonce}{extension}"
     permits.created(temporary, key_of(temporary))
     remove = removal([temporary])
-    result = yield [file_command("Test-Path", [path], show=properties("Length"))]
-    if result.answers[0].objects[0]:
+    is_deleted = driver.options.get("state") == "absent"
+    result = yield stamp_calls(path, distro.raw)
+    version, stamp = stamp_in(path, result.answers)
+    if version != []:
+        if is_deleted and stamp != distro.recorded_copy:
+            raise Refused(f"{vm.name}: export: {path} was created meanwhile by another client.", OTHER_NAME)
         return
     try:
         yield from driver.run(vm.name, ["--export", distro.name, temporary, *EXPORTS[extension.lower()]])
+        if is_deleted:
+            yield from _record_copy(driver, vm, distro, temporary, path)
         renaming = {"LiteralPath": [temporary], "Destination": path}
         yield [call("Microsoft.PowerShell.Management\\Move-Item", renaming)]
     except PolyvirtError as error:
         yield [remove]
         if _EXISTS & getattr(error, "codes", set()):
             message = f"{vm.name}: export: {path} was created meanwhile, and existing files are never overwritten."
-            raise Refused(message, "Set another file, or remove this one.") from error
+            raise Refused(message, OTHER_NAME) from error
         raise
+
+
+def _record_copy(driver, vm, distro, file, path):
+    """Record a complete copy of a distribution that is deleted next, so that a later task can complete the deletion.
+
+    Raises Refused if the copy is not complete: tar does not notice if the end of an archive is missing.
+    """
+    result = yield [whole_call(file, driver.call_timeout), *stamp_calls(file, distro.raw)]
+    whole, *answers = result.answers
+    version, stamp = stamp_in(path, answers)
+    is_complete = is_whole(whole) and version and version[0] > 0
+    if is_complete and file.lower().endswith(".tar"):
+        result = yield [read_part(file, max(version[0] - len(_END), 0), len(_END))]
+        is_complete = result.answers[0].bytes() == _END
+    if not is_complete:
+        found = whole.error or decoded(whole.bytes("stderr")).strip() or "its end is missing"
+        raise Refused(
+            f"{vm.name}: export: the file that WSL has written cannot be read to its end ({found}), so the distribution"
+            " was not deleted.",
+            "Run the task again, or set the name of a .tar file on another drive.",
+        )
+    recorded = {**distro.mark, **(parsed(distro.raw.get(MARK)) or {}), COPY: stamp}
+    yield from _guarded(vm, distro, [mark_call(distro.id, recorded, {})], True)
 
 
 # Files in the distribution --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
@@ -17,6 +18,8 @@ from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, d
 #: The first build of Windows whose new distributions have version 2 if the registry sets no default version. Sources:
 #: the release notes of WSL, and issue 10117 of microsoft/WSL about the WSL that is a part of Windows 10.
 _DEFAULTS_TO_2 = 20150
+#: The key of a mark with the stamp of an export (stamp_in) after which the distribution is deleted.
+COPY = "copy"
 _STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
 
 
@@ -43,8 +46,8 @@ class Host(Mutable):
     disks: dict = field(default_factory=dict)
     #: Keys of those that the user may not open.
     denied: set = field(default_factory=set)
-    #: Whether the file that the task exports to exists.
-    exported: bool = False
+    #: Whether the file that the task exports to exists; of a distribution that is deleted, its stamp (stamp_in).
+    exported: Any = False
 
     @property
     def version(self):
@@ -106,6 +109,11 @@ class Distro(Frozen):
     @property
     def mark(self):
         return mark_for(self.id, parsed(self.raw.get(MARK)))
+
+    @property
+    def recorded_copy(self):
+        """The stamp of the export after which the distribution is deleted, if a task has completed it; or None."""
+        return (parsed(self.raw.get(MARK)) or {}).get(COPY)
 
     @property
     def guest(self):

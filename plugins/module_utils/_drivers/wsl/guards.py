@@ -48,7 +48,7 @@ def _check_disk(driver, plan):
         if driver.host.is_lost(raw):
             raise NotFound(
                 f"{disk} does not exist, so the distribution cannot start.",
-                "Restore the file, or delete the distribution (state: absent).",
+                "Restore the file, or delete the distribution (state: absent, without export).",
             )
         if key_of(disk_of(raw)) in driver.host.denied and not driver.host.runs(raw):
             raise Refused(f"{disk} is not readable, so the distribution cannot start.", READ_REMEDY)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ntpath
+from typing import ClassVar
 
 from ..._core.planner.planned_steps import planned
 from ..._core.sharing.claims import NEW
@@ -28,7 +29,7 @@ from ..._tools.windows_files import (
     windows_path,
 )
 from ..._tools.wsl import disk_of, is_path, is_vm
-from .settings.storage import DISK
+from .settings.storage import DISK, OTHER_NAME
 
 _LOCATION, _EXPORT = "install_location", "export"
 _SHOWN = properties("Length")
@@ -40,6 +41,7 @@ class WslFiles(FileFacts):
 
     platform, first, read_remedy = "WSL", DISK, READ_REMEDY
     folder_option, own_folder = _LOCATION, (_EXPORT,)
+    new_remedies: ClassVar = {_EXPORT: OTHER_NAME}
     space_remedy = "set install_location to a directory of another drive"
 
     def __init__(self, driver, plan):
@@ -127,8 +129,8 @@ class WslFiles(FileFacts):
         return ntpath.splitdrive(self.plan.after.config.get(_LOCATION) or item.path)[0] + "\\"
 
     def is_leftover(self, item):
-        """An export replaces its file."""
-        return item.option == _EXPORT
+        """An existing file counts as the export of a distribution, unless that is deleted next."""
+        return item.option == _EXPORT and self._driver.options.get("state") != "absent"
 
     def largest(self, slot, disk):
         return _LARGEST, "a VHDX cannot be larger"

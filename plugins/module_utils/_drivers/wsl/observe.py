@@ -73,6 +73,8 @@ class WslObserver(OnWindows):
         with_disks = not power_only and (self._reports_all or self._sets(_DISK_OPTIONS))
         self._read(names, () if power_only else targets or (), with_disks)
         selected = list(self._select(targets, "unfinished" in facets))
+        if self.host.exported and self.options.get("state") == "absent":
+            self._read_stamp([raw for raw, _name, _id in selected])
         if with_disks:
             self.ask_for_disks([raw for raw, _name, _id in selected if self._is_unlisted(raw)])
         if not power_only:
@@ -187,6 +189,13 @@ class WslObserver(OnWindows):
             host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
             host.sizes = {key_of(plain_path(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
         return host
+
+    def _read_stamp(self, raws):
+        """Read whether the existing file can be the copy of a distribution that the task deletes."""
+        path = self.options["export"]
+        for raw in raws:
+            (result,) = self.send([Chain("stamp", tuple(tool.stamp_calls(path, raw)))])
+            _version, self.host.exported = tool.stamp_in(path, result.answers)
 
     def _is_unlisted(self, raw):
         """Return whether the list of virtual disks lacks that of a distribution, such as because it is hidden."""

@@ -18,6 +18,8 @@ from ...._tools.windows_files import is_on_share, is_root, key_of, windows_path
 from ...._tools.wsl import disk_of, folder_of, is_vm
 
 FOLDER = "C:\\WSL"
+#: The remedy for an existing file: it may be the only copy of something else.
+OTHER_NAME = "Set another name for the file."
 #: The slot of the only disk.
 DISK = "disk0"
 #: The first versions of WSL that can move and resize disks, have sparse disks, regard them as unsafe, compress exports.
@@ -72,7 +74,13 @@ def _read_sparse(distro):
 
 
 def _read_export(distro):
-    return distro.options.get("export") if distro.host.exported else None
+    """Return the file if it exists. Before a deletion, it must be the current copy that an interrupted task wrote.
+
+    Others could have written an existing file, and the distribution could have run since.
+    """
+    found = distro.host.exported
+    is_copy = found is True or (found and found == distro.recorded_copy and not distro.host.runs(distro.raw))
+    return distro.options.get("export") if is_copy else None
 
 
 def _normalized_disks(vm, disks, _observer):
@@ -156,5 +164,11 @@ STORAGE = {
     "sparse": Setting(cost_with=_cost_of_sparse, instead=_INSTEAD_OF_SPARSE, read=_read_sparse, write=_make_sparse),
     # After those above: a distribution of version 1 has no disk that could be moved or changed.
     "version": Setting(POWER_OFF, choices=(1, 2), unset=2, read=_version_of, write=_convert),
-    "export": Setting(POWER_OFF, same=_is_same_path, read=_read_export, normalize=partial(_normalized_path, "export")),
+    "export": Setting(
+        POWER_OFF,
+        same=_is_same_path,
+        read=_read_export,
+        normalize=partial(_normalized_path, "export"),
+        saves=True,
+    ),
 }
