@@ -151,7 +151,8 @@ options:
   allow_recreate:
     description:
       - Permission to delete the VM and to create it again for changes that are not possible otherwise.
-      - Only VMs that this collection created, and that have no snapshots, are created again.
+      - Only VMs that this collection created, and that have no snapshots, are created again. The disks that
+        were created for the VM are deleted, so the task fails if O(delete_disks) is V(none).
     type: bool
     default: false
   adopt:

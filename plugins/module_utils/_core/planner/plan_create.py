@@ -243,6 +243,8 @@ def check_recreatable(vm, request, traits, what):
         reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
     elif "appliance" in request.creation:
         reason = "what the appliance says would replace settings that were changed since"
+    elif request.policy.delete_disks == "none":
+        reason = "its disks are deleted with it, and delete_disks: none is set"
     if not request.policy.allow_recreate:
         needed = "allow_recreate: true" if sets_content(request, traits) else f"allow_recreate: true, and {sources},"
         ours = f"Set {needed} to delete the VM and create it again."

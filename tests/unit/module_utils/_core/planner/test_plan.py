@@ -359,6 +359,7 @@ class TestRecreating:
             ({"mark": {"id": "another"}}, {}, "has no record of creation by this collection"),
             ({"mark": {"id": "another"}}, {"adopt": True}, "Delete it yourself"),
             ({"snapshots": (Snapshot("s1"),)}, {}, "it has snapshots"),
+            ({}, {"delete_disks": "none"}, "its disks are deleted with it, and delete_disks: none is set"),
             ({}, {"image": None}, "sets no source"),
             ({}, {"state": "paused"}, "Start it first"),
             ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Delete clone first"),
