@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import temporary_name
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import split_notes, temporary_name
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv import VM, hyperv, read_vms, vms_chain
 from hypothesis import example, given, settings
@@ -137,6 +137,11 @@ def test_description_that_could_be_taken_for_the_mark_is_refused(text):
         result = run(host, name=[name], description=text, disks=[{"size": "1G"}])
         assert (result["failed"], "'#polyvirt'" in result["msg"]) == (True, True)
     assert host.writes() == []
+
+
+def test_record_below_the_description_counts_and_no_record_is_a_part_of_the_description():
+    description, mark = split_notes('a\n#polyvirt {"id":"theirs"}\nb\n#polyvirt {"id":"own"}')
+    assert (description, mark["id"]) == ("a\nb", "own")
 
 
 @pytest.mark.parametrize("name", [" x", "x ", "a" * 101])
