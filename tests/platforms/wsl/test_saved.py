@@ -91,6 +91,15 @@ def test_failure_before_the_copy_is_in_place_deletes_nothing(word):
     assert host.files.file(FILE) in (None, b"theirs")
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_file_that_somebody_creates_before_the_export_is_not_taken_for_it(state):
+    host = _host()
+    host.after("Test-Path", lambda: host.files.put(FILE, b"theirs"), call=2)
+    result = run(host, **{**GONE, "state": state})
+    assert (result["failed"], FILE in result["msg"], host.files.file(FILE)) == (True, True, b"theirs"), result["msg"]
+    assert host.find("web") is not None
+
+
 def _interrupted(place, fault):
     """The host after a deletion that is interrupted at a call; its controller ends too, unless it repeats the call."""
     host = _host(state="started")

@@ -109,13 +109,15 @@ def _export(driver, vm, distro, path):
     result = yield stamp_calls(path, distro.raw)
     version, stamp = stamp_in(path, result.answers)
     if version != []:
-        if is_deleted and stamp != distro.recorded_copy:
+        is_known = stamp == distro.recorded_copy if is_deleted else driver.host.exported or path in driver.exports
+        if not is_known:
             raise Refused(f"{vm.name}: export: {path} was created meanwhile by another client.", OTHER_NAME)
         return
     try:
         yield from driver.run(vm.name, ["--export", distro.name, temporary, *EXPORTS[extension.lower()]])
         if is_deleted:
             yield from _record_copy(driver, vm, distro, temporary, path)
+        driver.exports.add(path)
         renaming = {"LiteralPath": [temporary], "Destination": path}
         yield [call("Microsoft.PowerShell.Management\\Move-Item", renaming)]
     except PolyvirtError as error:

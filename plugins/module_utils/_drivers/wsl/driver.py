@@ -40,6 +40,8 @@ class WslDriver(ForChanges, WslObserver):
         self.call_timeout = call_timeout(options.get("call_timeout"))
         #: A part of the names of temporary files, which no other file has.
         self.nonce = uuid4().hex
+        #: Paths of exports that this task has begun to put in place: a step may be sent twice.
+        self.exports = set()
         #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
