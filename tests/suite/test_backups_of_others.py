@@ -93,6 +93,30 @@ def test_emulator_is_always_that_of_the_host(qemu, carry, place, tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize("doubled", ["emulator", "devices", "source", "backingStore"])
+def test_definition_with_an_element_twice_is_not_shown_to_libvirt(qemu, carry, place, doubled):
+    """libvirt would read another one than the collection: of two emulators, it would run the second one's program."""
+    bring(qemu, carry, STOPPED)
+    program, calls = qemu.storage / "emulator", qemu.storage / "calls"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{calls}\nexec qemu-system-x86_64 "$@"\n')
+    program.chmod(0o755)
+    calls.touch()
+    calls.chmod(0o666)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    emulator, own = f"<emulator>{program}</emulator>", virsh("dumpxml", WEB, "--inactive")
+    _edit(place, {
+        "emulator": _in_devices(emulator),
+        "devices": lambda text: text.replace("</domain>", f"<devices>{emulator}</devices></domain>"),
+        "source": lambda text: text.replace("<source ", "<source file='/etc/shadow'/><source ", 1),
+        "backingStore": lambda text: text.replace("<source ", "<backingStore/><backingStore/><source ", 1),
+    }[doubled])  # fmt: skip
+    for label, options in (("replaced", {"replace": True}), ("beside", {"new_name": COPY})):
+        for answer in carry(qemu, _both(label, place, **options), [WEB, COPY]).values():
+            assert (answer.failed, answer.changed) == (True, False), answer.msg
+            assert f"has two elements '{doubled}', and libvirt writes one" in answer.msg
+    assert (calls.read_text(), virsh("dumpxml", WEB, "--inactive")) == ("", own)
+
+
 def test_disk_is_only_created_where_disks_are(qemu, carry, place, tmp_path):
     bring(qemu, carry, STOPPED)
     assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)

@@ -26,6 +26,15 @@ _FORMATS = ("raw", "qcow2")
 _PLAIN = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", 0)
 _DIGEST = Pattern(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1)
+#: {path in a definition: elements of which libvirt reads, and writes, one}
+_ONCE = {
+    ".": ("devices", "os", "metadata"),
+    "devices": ("emulator",),
+    **{
+        f"devices/{device}": ("source", "target", "driver", "backingStore", "mirror")
+        for device in ("disk", "interface", "filesystem", "hostdev", "controller")
+    },
+}
 #: A start after the year 6000 is no date.
 _LATEST = 1 << 37
 
@@ -141,12 +150,31 @@ def file_of(manifest, role):
     return next((one for one in manifest["files"] if one.get("role") == role), None)
 
 
-def definition_problem(manifest, uuid, slots):
-    """Return why a definition of a VM with this UUID and these disks is not that of a backup; empty if it is."""
-    if uuid != manifest["birth"]:
-        return f"its UUID is {uuid}, and the backup is of VM {manifest['birth']}"
-    is_same = set(slots) == set(disks_of(manifest)) | set(manifest["excluded"])
+def definition_problem(manifest, root):
+    """Return why a definition (the root of its XML) is not that of a backup; an empty string if it is.
+
+    Asked before anything else reads a definition from elsewhere: of two elements where libvirt writes one, libvirt
+    could read another one than this collection.
+    """
+    if root.tag != "domain":
+        return "it is not a definition of libvirt"
+    uuid, disks = (root.findtext("uuid") or "").strip(), root.findall("devices/disk")
+    doubled = next(_doubled(root), "")
+    if doubled or uuid != manifest["birth"]:
+        return doubled or f"its UUID is {uuid}, and the backup is of VM {manifest['birth']}"
+    if any(one.find("target") is None for one in disks):
+        return "a disk has no target"
+    slots = {one.find("target").get("dev") for one in disks if one.get("device", "disk") in ("disk", "lun")}
+    is_same = slots == set(disks_of(manifest)) | set(manifest["excluded"])
     return "" if is_same else "its disks are not those of the backup"
+
+
+def _doubled(root):
+    """Yield what a definition has twice. Character devices are not listed: libvirt writes two sources of UDP ports."""
+    for path, names in _ONCE.items():
+        for parent in root.iterfind(path):
+            twice = [name for name in names if len(parent.findall(name)) > 1]
+            yield from (f"a {parent.tag} has two elements '{name}', and libvirt writes one" for name in twice)
 
 
 def size_problem(manifest, sizes):

@@ -44,12 +44,8 @@ def settings_after(driver, vm, asked, backup, manifest):
         return backup
     try:
         definition = _definition_in(driver, manifest)
-    except (PolyvirtError, ET.ParseError, UnicodeDecodeError) as error:
-        return replace(backup, damaged=f"its definition is not valid: {error}".rstrip("."))
-    slots = [target_of(disk) for disk in definition.drives("disk", "lun")]
-    problem = manifests.definition_problem(manifest, definition.uuid, slots)
-    if problem:
-        return replace(backup, damaged=f"its definition is not valid: {problem}")
+    except PolyvirtError as error:
+        return replace(backup, damaged=error.message.rstrip("."))
     paths = _new_paths(driver, vm, manifest, definition)
     stored = next(iter(driver.definitions_of(vm)), None)
     _adapt(driver, definition, manifest, paths, asked.networks, stored)
@@ -73,8 +69,15 @@ def settings_after(driver, vm, asked, backup, manifest):
 
 
 def _definition_in(driver, manifest):
+    """Return the definition in a backup. Raises Refused if libvirt has not written it so."""
     name = manifests.file_of(manifest, manifests.DEFINITION)["name"]
-    definition = Definition(driver.backup_folder.read(manifest, name).decode())
+    try:
+        definition = Definition(driver.backup_folder.read(manifest, name).decode())
+        problem = manifests.definition_problem(manifest, definition.root)
+    except (ET.ParseError, UnicodeDecodeError) as error:
+        problem = error
+    if problem:
+        raise Refused(f"its definition is not valid: {problem}.", "Choose another backup.")
     definition.stored = ""
     return definition
 

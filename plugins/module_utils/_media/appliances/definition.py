@@ -45,9 +45,9 @@ def read(content, manifest, keeps_macs):
     """Return the System of a definition, with the disks of the backup's ``manifest``. Raises Damaged."""
     try:
         root = document(content)
-        problem = manifests.definition_problem(manifest, _text(root, "uuid"), _drives(root))
-        if root.tag != "domain" or problem:
-            raise Damaged(problem or "is not a definition of libvirt")
+        problem = manifests.definition_problem(manifest, root)
+        if problem:
+            raise Damaged(problem)
         return _system(root, manifest, keeps_macs)
     except Damaged as error:
         raise Damaged(f"has a definition that cannot be used: {error.message}", "Use another backup.") from error

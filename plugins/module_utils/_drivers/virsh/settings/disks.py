@@ -185,9 +185,8 @@ def set_serial(driver, vm, definition, running, change, created):
 
 def set_disk_file(disk, path, image_format):
     """Set a disk's file, and remove the recorded backing files of the previous one."""
-    for tag in ("source", "backingStore"):
-        child = disk.find(tag)
-        if child is not None:
+    for tag in ("source", "backingStore", "mirror"):
+        for child in disk.findall(tag):
             disk.remove(child)
     disk.set("type", "file")
     disk.append(ET.Element("source", {"file": path}))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup import manifest as manifests
@@ -106,6 +107,12 @@ def test_sizes(sizes, problem):
     assert bool(found) == bool(problem)
 
 
+def _definition(slots=("vda",), uuid=BIRTH, more=""):
+    disks = "".join(f"<disk><target dev='{slot}'/></disk>" for slot in slots)
+    drive = "<disk device='cdrom'><target dev='sda'/></disk>"
+    return ET.fromstring(f"<domain><uuid>{uuid}</uuid><devices>{disks}{drive}{more}</devices></domain>")
+
+
 @pytest.mark.parametrize(
     ("uuid", "slots", "excluded", "problem"),
     [
@@ -117,4 +124,41 @@ def test_sizes(sizes, problem):
     ],
 )
 def test_definition_is_that_of_the_manifest(uuid, slots, excluded, problem):
-    assert manifests.definition_problem(_manifest(excluded=excluded), uuid, slots) == problem
+    assert manifests.definition_problem(_manifest(excluded=excluded), _definition(slots, uuid)) == problem
+
+
+def test_definition_that_libvirt_cannot_have_written():
+    assert manifests.definition_problem(_manifest(), ET.fromstring("<network/>")) == "it is not a definition of libvirt"
+    assert manifests.definition_problem(_manifest(), _definition(more="<disk/>")) == "a disk has no target"
+
+
+#: A definition in which libvirt reads each of these elements once, and two of the others.
+_ONCE = """
+<domain><uuid>abcd-1</uuid><metadata/><os><type/></os><devices><emulator/>
+<disk><driver/><source><dataStore><source/></dataStore></source><target dev='vda'/><backingStore><source/><backingStore>
+<source/></backingStore></backingStore><mirror><source/></mirror></disk>
+<interface><source/><target/><driver/></interface><filesystem><driver/><source/><target/></filesystem>
+<hostdev><driver/><source/></hostdev><controller><driver/><target/></controller>
+<serial type='udp'><source mode='bind'/><source mode='connect'/><target/></serial></devices></domain>
+"""
+_DEVICES = ("disk", "interface", "filesystem", "hostdev", "controller")
+
+
+def _doubled():
+    """Yield definitions, each with one element twice that libvirt reads once."""
+    for place, part in enumerate(ET.fromstring(_ONCE).iter()):
+        names = [one.tag for one in part if one.tag not in (*_DEVICES, "serial", "uuid")]
+        for name in names if part.tag in ("domain", "devices", *_DEVICES) else ():
+            root = ET.fromstring(_ONCE)
+            [*root.iter()][place].append(ET.Element(name))
+            yield pytest.param(name, root, id=f"{part.tag}-{name}")
+
+
+@pytest.mark.parametrize(("name", "root"), [*_doubled()])
+def test_element_that_is_doubled(name, root):
+    found = manifests.definition_problem(_manifest(), root)
+    assert f"has two elements '{name}', and libvirt writes one" in found
+
+
+def test_elements_that_libvirt_writes_several_times():
+    assert manifests.definition_problem(_manifest(), ET.fromstring(_ONCE)) == ""
