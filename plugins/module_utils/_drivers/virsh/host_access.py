@@ -117,17 +117,23 @@ def eject_others(definition, present, has_images):
     """
     known = {_medium(drive) for drive in present.drives("cdrom", "floppy")} if present else ()
     drives = [one for one in definition.drives("cdrom", "floppy") if _medium(one) and _medium(one) not in known]
-    others = [one for one in drives if not (file_of(one) and has_images(os.path.dirname(file_of(one))))]
-    found = [file_of(drive) or _value(drive.find("source")) or drive.get("type") for drive in others]
+    others = [one for one in drives if _below(one) or not (file_of(one) and has_images(os.path.dirname(file_of(one))))]
+    found = [file_of(drive) or _value(drive) or drive.get("type") for drive in others]
     for drive in others:
-        drive.remove(drive.find("source"))
+        for part in (*drive.findall("source"), *drive.findall("backingStore")):
+            drive.remove(part)
         drive.set("type", "file")
     return found
 
 
 def _medium(drive):
-    """What identifies what is in a drive: a file, or the whole source of another type."""
-    return file_of(drive) or "".join(map(_canonical, drive.findall("source")))
+    """What identifies what is in a drive: a file, or the whole source of another type; and what is below it."""
+    return (file_of(drive) or "".join(map(_canonical, drive.findall("source")))) + _below(drive)
+
+
+def _below(drive):
+    """The files below a medium. A medium has none, and libvirt would give the VM any that a definition names."""
+    return "".join(map(_canonical, drive.iterfind(".//backingStore/source")))
 
 
 def _powers(root, has_images=lambda folder: False, may_hold_new=lambda folder: False):

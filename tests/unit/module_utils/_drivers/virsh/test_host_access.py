@@ -89,6 +89,18 @@ def test_medium_of_any_type_is_ejected_unless_the_vm_has_it(what, part):
     assert "pvg-theirs" not in asked.text() and "type='file'" in asked.text().replace('"', "'")
 
 
+def test_medium_on_top_of_another_file_is_ejected_with_it():
+    """libvirt gives the VM what a definition names as backing file, and a raw ISO image has none."""
+    below = "<backingStore type='file'><source file='/pvg-theirs'/><backingStore/></backingStore>"
+    drive = "<disk device='cdrom'><source file='/i/a.iso'/>{}<target dev='sda'/></disk>"
+    present, ended, asked = (
+        _definition(f"<devices>{drive.format(one)}</devices>") for one in ("", "<backingStore/>", below)
+    )
+    assert host_access.eject_others(ended, present, {"/i"}.__contains__) == []
+    assert host_access.eject_others(asked, present, {"/i"}.__contains__) == ["/i/a.iso"]
+    assert [one.tag for one in asked.drives("cdrom")[0]] == ["target"]
+
+
 def test_copy_has_no_floppy_of_its_source():
     """Both would write to it, wherever it is."""
     drives = "<disk device='floppy'><source file='/i/a.img'/><target dev='fda'/></disk><disk device='floppy'/>"
