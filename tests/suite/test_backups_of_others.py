@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -117,17 +118,65 @@ def test_definition_with_an_element_twice_is_not_shown_to_libvirt(qemu, carry, p
     assert (calls.read_text(), virsh("dumpxml", WEB, "--inactive")) == ("", own)
 
 
-def test_disk_is_only_created_where_disks_are(qemu, carry, place, tmp_path):
+@pytest.fixture(name="elsewhere")
+def _elsewhere():
+    """A directory without disks of VMs, which is not in memory as the directories of tests are."""
+    with tempfile.TemporaryDirectory(dir="/var/lib") as folder:
+        yield folder
+
+
+def test_disk_is_only_created_where_disks_are(qemu, carry, place, elsewhere):
     bring(qemu, carry, STOPPED)
     assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
-    _edit(place, str, source=str(tmp_path / "x"))
+    _edit(place, str, source=f"{elsewhere}/x")
     for label, options in (("replaced", {"replace": True}), ("beside", {"new_name": COPY})):
         for answer in carry(qemu, _both(label, place, **options), [WEB, COPY]).values():
             assert (answer.failed, answer.changed) == (True, False)
-            assert f"has {tmp_path} for disk vda, where no VM has disks" in answer.msg
-    assert list(tmp_path.glob("pvg*")) == []
-    given = {"new_name": COPY, "disk_directory": str(tmp_path)}
+            assert f"has {elsewhere} for disk vda, where no VM has disks" in answer.msg
+    assert os.listdir(elsewhere) == []
+    given = {"new_name": COPY, "disk_directory": elsewhere}
     assert_worked(carry(qemu, _both("there", place, **given), [WEB, COPY]), **{"there checked": True, "there": True})
+    qemu.clean()
+
+
+@pytest.mark.parametrize("source", ["/dev/loop8", "/dev/shm/x.qcow2", "/tmp/x.qcow2"])
+def test_disk_of_a_place_without_new_disks_is_restored_where_new_disks_are(qemu, carry, place, source):
+    """Such as that of a VM with a block device: a file would be in the directory of the devices."""
+    bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    _edit(place, str, source=source)
+    answers = carry(qemu, _both("beside", place, new_name=COPY), [WEB, COPY])
+    assert_worked(answers, **{"beside checked": True, "beside": True})
+    new = f"/var/lib/libvirt/images/{COPY}-vda.qcow2"
+    assert answers["beside"].vm(COPY)["disks"][0]["source"] == new
+    for answer in answers.values():
+        text = f"has {source} for disk vda, and new disks cannot be there. Its new file is in {os.path.dirname(new)}."
+        assert text in str(answer.result["warnings"])
+    assert_worked(carry(qemu, [Task("gone", {"name": [COPY], "state": "absent"})], [COPY]), gone=True)
+    assert not os.path.exists(new)
+
+
+@pytest.mark.parametrize(
+    ("directory", "reason"),
+    [
+        ("/dev", "in a directory of the operating system (/dev)"),
+        ("{place}", "in a directory with backups of VMs ({place})"),
+        ("/etc/passwd", "not a directory"),
+        ("/srv/pvg-missing", "does not exist"),
+    ],
+)
+def test_directory_of_the_task_that_can_have_no_disks(qemu, carry, place, directory, reason):
+    bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    before = qemu.files()
+    given = {"disk_directory": directory.format(place=place)}
+    answers = carry(qemu, _both("replaced", place, replace=True, **given), [WEB])
+    answers.update(carry(qemu, _both("beside", place, new_name=COPY, **given), [WEB, COPY]))
+    for answer in answers.values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f": disk_directory: {given['disk_directory']}" in answer.msg.replace("the directory ", "")
+        assert reason.format(place=place) in answer.msg
+    assert qemu.files() == before
 
 
 def test_disk_is_not_restored_below_a_mount_point_without_its_file_system(qemu, carry, place):

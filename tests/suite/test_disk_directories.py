@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import os
+import uuid
+from itertools import product
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT
@@ -96,6 +99,46 @@ def test_foreign_file_or_missing_directory_is_found_before_anything_is_created(p
     platform.folder_with(file)
     taken = {**platform.creation, "disks": _disks(platform, elsewhere)}
     _is_rejected(platform, carry, (f"disks.{first}", file, "already exists"), **taken)
+
+
+def _with_backup(folder):
+    """Put the manifest of a backup into a directory; returns the directory of that backup."""
+    os.makedirs(backup := os.path.join(folder, str(uuid.UUID(int=1)), "20270131T120000Z-0a1b2c3d"))
+    Path(backup, "manifest.json").touch()
+    return backup
+
+
+def test_new_disk_is_in_no_directory_of_the_system_or_of_backups(platform, carry, tmp_path):
+    """Each option for the directory of disks, on each platform whose files are on this host."""
+    platform.clean()
+    given = platform.options("vm")
+    options = [one for one in ("disks.directory", "storage_path") if one in {*platform.traits().fields, *given}]
+    if not options or not os.path.isabs(platform.storage):
+        return
+    os.symlink("/run", link := f"{tmp_path}/link")
+    system, stored = "a directory of the operating system ({})", f"a directory with backups of VMs ({tmp_path}/store)"
+    places = {link: system.format("/run"), _with_backup(f"{tmp_path}/store"): stored, f"{tmp_path}/store": stored}
+    places.update({path: system.format(f"/{path.split('/')[1]}") for path in ("/dev", "/proc/self", "/sys")})
+    for option, (place, reason) in product(options, places.items()):
+        about = option.replace(".", f".{platform.slots[0]}.")
+        new = {"storage_path": place} if option == "storage_path" else {"disks": _disks(platform, place)}
+        _is_rejected(platform, carry, [f"{about}: {place} is in {reason}"], **{**platform.creation, **new})
+
+
+def test_disk_that_is_in_such_a_directory_remains(platform, carry, elsewhere):
+    if elsewhere is None or not os.path.isabs(elsewhere):
+        return
+    made = {**platform.creation, "name": [NAME], "disks": _disks(platform, elsewhere)}
+    assert not carry(platform, [Task("made", made)], [NAME])["made"].failed
+    _with_backup(elsewhere)
+    tasks = [Task("again", made), Task("started", {"name": [NAME], "state": "started"})]
+    tasks += [Task("stopped", {"name": [NAME], "state": "stopped", "stop_mode": "force"})]
+    answers = carry(platform, tasks, [NAME])
+    assert [(one.failed, one.changed) for one in answers.values()] == [(False, False), (False, True), (False, True)]
+    more = _disks(platform, elsewhere, elsewhere)
+    _is_rejected(platform, carry, [f"is in a directory with backups of VMs ({elsewhere})"], disks=more)
+    gone = Task("gone", {"name": [NAME], "state": "absent", "stop_mode": "force"})
+    assert carry(platform, [gone], [NAME])["gone"].vm(NAME)["kept"] == []
 
 
 def test_source_and_directory_exclude_each_other(platform, carry, elsewhere):

@@ -16,9 +16,37 @@ from .._core.backup import manifest as manifests
 from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
 from .._core.frozen import replace
+from .._core.pattern import Pattern
 from .._core.record.reader import LONGEST, Damaged
 from .._ports import files, folders, partial_files, permits
 from . import disk_header, foreign_image
+
+#: Directories in which nobody has disks, and those in them where users have files.
+_OF_SYSTEM, _OF_USERS = ("/dev", "/proc", "/sys", "/run"), ("/run/media", "/run/user")
+_BIRTH = Pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def place_fault(folder):
+    """Return (why no new disk may be in a directory, remedy), or nothing.
+
+    Each option and each document that names a directory for disks asks this. Disks that are there already remain.
+    """
+    above = files.folders_above(os.path.join(os.path.realpath(folder), ""))
+    system = next((one for one in above if one in _OF_SYSTEM), None)
+    if system and not any(one in _OF_USERS for one in above):
+        reason = f"is in a directory of the operating system ({system}), where files are lost when the host restarts"
+        return reason, "Use a directory on a disk of the host."
+    stored = next(filter(_has_backups, above), None)
+    return (f"is in a directory with backups of VMs ({stored})", "Use a directory for disks alone.") if stored else ()
+
+
+def _has_backups(folder):
+    """Whether a directory has manifests of backups; no, if it cannot be listed."""
+    with suppress(PolyvirtError):
+        births = [os.path.join(folder, one) for one in files.entries(folder) if _BIRTH.fullmatch(one)]
+        paths = [os.path.join(birth, one) for birth in filter(files.is_folder, births) for one in files.entries(birth)]
+        return any(files.is_file(os.path.join(one, manifests.NAME)) for one in paths)
+    return False
 
 
 class BackupFolder:

@@ -16,6 +16,7 @@ import struct
 from .files import folders_above
 
 _REQUEST, _ARGUMENTS = 0xC020660B, "=QQLLLL"
+_IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 #: QEMU, in whole sectors.
 _LARGEST = (1 << 63) - 512
 
@@ -49,6 +50,16 @@ def mount_point(folder):
     return next(
         one for one in reversed(folders_above(os.path.join(os.path.realpath(folder), ""))) if os.path.ismount(one)
     )
+
+
+def is_in_memory(folder):
+    """Return whether the files in a directory are lost when the host restarts; False if that is unknown."""
+    try:
+        with open("/proc/mounts", encoding="utf-8", errors="surrogateescape") as lines:
+            types = {point: kind for _device, point, kind, *_more in map(str.split, lines)}
+    except OSError:  # OpenBSD has none.
+        return False
+    return types.get(mount_point(folder).replace(" ", r"\040")) in _IN_MEMORY
 
 
 def may_everybody_enter(folder):

@@ -174,7 +174,7 @@ def _doubled(root):
     for path, names in _ONCE.items():
         for parent in root.iterfind(path):
             twice = [name for name in names if len(parent.findall(name)) > 1]
-            yield from (f"a {parent.tag} has two elements '{name}', and libvirt writes one" for name in twice)
+            yield from (f"element '{parent.tag}' has two elements '{name}', and libvirt writes one" for name in twice)
 
 
 def size_problem(manifest, sizes):

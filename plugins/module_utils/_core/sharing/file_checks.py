@@ -48,7 +48,7 @@ def check_files(host, space, released=frozenset()):
     """
     deleted = {host.identity(path) for path in deleted_files(host.plan)}
     deleted |= {identity[1] for kind, identity in released if kind == FILE_CLAIM}
-    steps = [needed_files(one, host) for one in planned(host.plan)]
+    steps, warnings = [needed_files(one, host) for one in planned(host.plan)], []
     for items in steps:
         for item in items:
             if item.purpose == GROWN:
@@ -58,7 +58,7 @@ def check_files(host, space, released=frozenset()):
             elif item.purpose != NEW:
                 _check_file(host, item)
         new = [item for item in items if item.purpose == NEW]
-        _check_folders(host, new)
+        warnings += _check_folders(host, new)
         for item in new:
             _check_new(host, item, deleted)
     for one in planned(host.plan):
@@ -69,7 +69,7 @@ def check_files(host, space, released=frozenset()):
         _check_locks(host, changed_files(one, items, host), copied_files(one, items))
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
-    return [text for items in steps for item in items for text in _beyond(host, item)]
+    return [*warnings, *(text for items in steps for item in items for text in _beyond(host, item))]
 
 
 def _check_locks(host, changed, copied):
@@ -254,21 +254,34 @@ def _check_sizes(host, one):
 
 
 def _check_folders(host, new):
+    """Yield warnings about the directories of new files."""
     folders = {}
     for item in new:
         folders.setdefault(host.folder(item), []).append(item)
     for folder, items in folders.items():
+        has_disks = any(item.option not in host.own_folder for item in items)
         option = items[0].option if items[0].option in host.own_folder else _folder_option(host, items[0])
-        about, kind = f"{host.name}: {option}", host.kind(folder)
-        if not kind and not host.creates_folder(folder):
-            raise NotFound(
-                f"{about}: the directory {folder} does not exist {host.where}.",
-                host.remedy_if_missing(folder) or "Create it, or use another directory.",
-            )
-        if kind not in ("", FOLDER):
-            raise Refused(f"{about}: {folder} is not a directory.", "Use another directory.")
-        if kind and not all(item.option in host.by_platform for item in items) and not host.may_write(folder):
-            raise Refused(f"{about}: {folder} is not writable.", host.write_remedy)
+        is_written = not all(item.option in host.by_platform for item in items)
+        yield from check_folder(host, f"{host.name}: {option}", folder, is_written, has_disks)
+
+
+def check_folder(host, about, folder, is_written=True, has_disks=True):
+    """Reject a directory in which no new file, or no new disk, may be created. Yields warnings."""
+    kind = host.kind(folder)
+    if not kind and not host.creates_folder(folder):
+        raise NotFound(
+            f"{about}: the directory {folder} does not exist {host.where}.",
+            host.remedy_if_missing(folder) or "Create it, or use another directory.",
+        )
+    if kind not in ("", FOLDER):
+        raise Refused(f"{about}: {folder} is not a directory.", "Use another directory.")
+    fault = host.place_fault(folder) if has_disks else ()
+    if fault:
+        raise Refused(f"{about}: {folder} {fault[0]}.", fault[1])
+    if kind and is_written and not host.may_write(folder):
+        raise Refused(f"{about}: {folder} is not writable.", host.write_remedy)
+    if has_disks and not host.creates_folder(folder) and host.is_in_memory(folder):
+        yield f"{about}: {folder} is in memory: new disks in it are lost when the host restarts."
 
 
 def _folder_option(host, item):

@@ -142,6 +142,14 @@ class FileFacts:
         """Return the directory that must exist before a new file is created."""
         raise NotImplementedError
 
+    def place_fault(self, folder: str) -> tuple:
+        """Return (why no new disk may be in a directory, remedy), or nothing."""
+        return ()
+
+    def is_in_memory(self, folder: str) -> bool:
+        """Return whether the files in a directory are lost when the host restarts."""
+        return False
+
     def creates_folder(self, folder: str) -> bool:
         """Return whether the driver creates this directory if it is missing."""
         return False

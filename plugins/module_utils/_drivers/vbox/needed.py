@@ -13,7 +13,9 @@ from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Nee
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes
+from ..._media.backup_folder import place_fault
 from ..._ports import files
+from ..._ports.folders import is_in_memory
 from ..._tools.qemu_img import QemuImg
 from .create import foreign_settings_file
 from .settings import images
@@ -49,6 +51,7 @@ class VBoxFiles(LocalFiles):
     space_remedy = "set storage_path to another directory"
     new_remedies = dict.fromkeys(("name",), _REGISTER) | {LOG: NEW_REMEDY}
     removes_leftovers = True
+    place_fault, is_in_memory = staticmethod(place_fault), staticmethod(is_in_memory)
 
     def __init__(self, driver, plan, unfinished):
         super().__init__(driver, plan, files)

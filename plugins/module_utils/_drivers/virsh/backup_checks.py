@@ -9,8 +9,9 @@ import os
 
 from ..._core.backup import manifest as manifests
 from ..._core.errors import Refused
-from ..._core.model import PAUSED, RUNNING
+from ..._core.model import PAUSED, RUNNING, Plan
 from ..._core.record.mark import making_of
+from ..._core.sharing.file_checks import check_folder
 from ..._media.foreign_image import check_directory
 from ..._ports import files, folders
 from ..._tools import virsh_backup as jobs
@@ -18,7 +19,8 @@ from ..._tools.domain_xml import file_of, file_or_device_of, target_of
 from ..._tools.virsh_output import version_numbers
 from .backups import disks_to_back_up
 from .clone import source_format
-from .restore import folders_of_disks, host_access_of, is_folder_of_others
+from .needed import VirshFiles
+from .restore import folders_of_disks, host_access_of, is_folder_of_others, may_have_disks
 from .settings.disks import is_encrypted
 from .settings.hardware import read_tpm
 from .snapshots import disks_of
@@ -140,28 +142,16 @@ def _check_restore(driver, vm, step):
         _check_uuid(driver, vm, manifest)
     lost = host_access_of(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
-    sizes = {}
+    sizes, warnings = {}, [f"{vm.name}: the restored VM does not have: {', '.join(lost)}."] if lost else []
     for slot, one in manifests.disks_of(manifest).items():
-        named = os.path.dirname(one.get("source") or "")
-        if files.is_folder(named) and is_folder_of_others(driver, named):
-            raise Refused(
-                f"{vm.name}: backup '{manifest['id']}' has {named} for disk {slot}, where no VM has disks.",
-                f"Set disk_directory: {named} if that is right, or another directory.",
-            )
         folder = os.path.dirname(paths[slot]["source"])
-        mount = folders.mount_point(folder)
-        is_chosen = driver.options.get("disk_directory") or folder != named
-        if not is_chosen and one.get("mount") not in (None, mount):
-            raise Refused(
-                f"{vm.name}: backup '{manifest['id']}' has {named} for disk {slot}, on the file system mounted at"
-                f" {one['mount']}. Now it is on that of {mount}.",
-                f"Mount {one['mount']}, or set disk_directory.",
-            )
+        warnings += _check_place(driver, f"{vm.name}: backup '{manifest['id']}'", slot, one, folder)
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
     begun = driver.unfinished.get(vm.name, vm)
     left = [path for path in (making_of(begun.mark) if begun.owned else ()) if files.exists(path)]
     for folder, needed in sorted(sizes.items()):
+        warnings += check_folder(VirshFiles(driver, Plan(vm, vm)), f"{vm.name}: disk_directory", folder)
         driver.space.reserve(
             vm.name,
             f"restored disks in {folder}",
@@ -170,7 +160,28 @@ def _check_restore(driver, vm, step):
             files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
         )
-    return [f"{vm.name}: the restored VM does not have: {', '.join(lost)}."] if lost else ()
+    return warnings
+
+
+def _check_place(driver, about, slot, one, folder):
+    """Reject a directory that only the backup names. Returns a warning about one that is no place for new disks."""
+    source, is_chosen = one.get("source") or "", bool(driver.options.get("disk_directory"))
+    named = os.path.dirname(source)
+    if may_have_disks(named) and is_folder_of_others(driver, named):
+        raise Refused(
+            f"{about} has {named} for disk {slot}, where no VM has disks.",
+            f"Set disk_directory: {named} if that is right, or another directory.",
+        )
+    mount = folders.mount_point(folder)
+    if not is_chosen and folder == named and one.get("mount") not in (None, mount):
+        raise Refused(
+            f"{about} has {named} for disk {slot}, on the file system mounted at {one['mount']}. Now it is on that of"
+            f" {mount}.",
+            f"Mount {one['mount']}, or set disk_directory.",
+        )
+    if is_chosen or not files.is_folder(named) or may_have_disks(named):
+        return []
+    return [f"{about} has {source} for disk {slot}, and new disks cannot be there. Its new file is in {folder}."]
 
 
 def _check_uuid(driver, vm, manifest):

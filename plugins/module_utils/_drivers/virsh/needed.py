@@ -15,8 +15,9 @@ from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of
+from ..._media.backup_folder import place_fault
 from ..._ports import files, locks
-from ..._ports.folders import largest_file, mount_point
+from ..._ports.folders import is_in_memory, largest_file, mount_point
 from ..._tools.domain_xml import file_of, target_of
 from .answers import mark_here
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
@@ -66,6 +67,7 @@ class VirshFiles(LocalFiles):
     write_remedy = "Run the task with become: true, or set storage_path, and image_directory for an image by name."
     space_remedy = "set another storage_path, or linked: true"
     new_remedies = _NEW_REMEDIES
+    place_fault, is_in_memory = staticmethod(place_fault), staticmethod(is_in_memory)
 
     def __init__(self, driver, plan):
         super().__init__(driver, plan, files)

@@ -21,7 +21,8 @@ from ..._core.model import STOPPED
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter, files, partial_files
+from ..._media.backup_folder import place_fault
+from ..._ports import change_counter, files, folders, partial_files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
@@ -89,9 +90,10 @@ def _new_paths(driver, vm, manifest, definition):
     """
     own, found = set(vm.mark.get("making", ()) if vm.owned else ()), {}
     for slot, one in manifests.disks_of(manifest).items():
-        folder = driver.options.get("disk_directory") or os.path.dirname(one.get("source") or "")
-        if not files.is_folder(folder) or is_folder_of_others(driver, folder):
-            folder = driver.storage.folder
+        folder = driver.options.get("disk_directory")
+        named = os.path.dirname(one.get("source") or "")
+        if not folder:
+            folder = named if may_have_disks(named) and _image_folders(driver)(named) else driver.storage.folder
         found[slot] = _free(folder, f"{vm.name}-{slot}", one["format"], own)
     if manifests.file_of(manifest, manifests.NVRAM) or definition.root.find("os/nvram") is not None:
         found[None] = _free(driver.storage.folder, vm.name, "nvram", own)
@@ -107,6 +109,11 @@ def _free(folder, stem, suffix, own):
     return path
 
 
+def may_have_disks(folder):
+    """Whether a directory that only a backup names can have new disks; else they are in that of all new disks."""
+    return files.is_folder(folder) and not place_fault(folder) and not folders.is_in_memory(folder)
+
+
 def is_folder_of_others(driver, folder):
     """Whether a directory has no disks of VMs, and the task does not set it: who wrote the backup has chosen it."""
     return not driver.options.get("disk_directory") and not _image_folders(driver)(folder)
@@ -114,9 +121,9 @@ def is_folder_of_others(driver, folder):
 
 def _image_folders(driver):
     """A function that returns whether a directory has disks of VMs, or is that of libvirt's images, or below it."""
-    folders = {os.path.realpath(driver.storage.folder), *folders_of_disks(driver)}
+    own = {os.path.realpath(driver.storage.folder), *folders_of_disks(driver)}
     ours = os.path.join(os.path.realpath(driver.default_folder), "")
-    return lambda folder: os.path.realpath(folder) in folders or f"{os.path.realpath(folder)}/".startswith(ours)
+    return lambda folder: os.path.realpath(folder) in own or f"{os.path.realpath(folder)}/".startswith(ours)
 
 
 def folders_of_disks(driver):

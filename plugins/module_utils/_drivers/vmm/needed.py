@@ -12,7 +12,9 @@ from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Nee
 from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image
+from ..._media.backup_folder import place_fault
 from ..._ports import files
+from ..._ports.folders import is_in_memory
 from ..._ports.locks import is_locked_as_whole
 from .observe import bases_of
 from .options import STORAGE
@@ -29,6 +31,7 @@ class VmmFiles(LocalFiles):
     folder_option = "storage_path"
     space_remedy = "set another storage_path, or linked: true"
     removes_leftovers = True
+    place_fault, is_in_memory = staticmethod(place_fault), staticmethod(is_in_memory)
 
     def creates_folder(self, folder):
         return folder == STORAGE
