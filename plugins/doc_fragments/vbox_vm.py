@@ -422,6 +422,9 @@ options:
       directory:
         description:
           - Directory in which a new disk is created, if not in that of the other files of the VM. It must exist.
+          - On libvirt and VirtualBox, it cannot be below C(/dev), C(/proc), C(/sys) or C(/run) (except
+            C(/run/media) and C(/run/user)), nor in a directory with backups of this collection. A directory in
+            memory (tmpfs) gives a warning.
           - An existing disk is never moved; if it is in another directory, the task fails.
         type: path
       source:
@@ -780,6 +783,8 @@ options:
     description:
       - Directory on the host in which a directory is created for a new VM, with its settings and its new disks.
       - If omitted, the default of VirtualBox (C(VBoxManage list systemproperties), Default machine folder).
+      - Not below C(/dev), C(/proc), C(/sys) or C(/run) (except C(/run/media) and C(/run/user)), nor in a
+        directory with backups of this collection. A directory in memory (tmpfs) gives a warning.
       - Used only when the VM is created.
     type: path
   groups:

@@ -41,5 +41,9 @@ options:
       - With O(state=restored), the directory for the new disks. If omitted, each disk is created in the directory where
         it was, or in libvirt's default directory if that does not exist. Required if that is neither in
         libvirt's directory of images nor has disks of VMs.
+      - If omitted, a disk that was a block device or in memory (tmpfs) becomes a file in libvirt's default directory,
+        with a warning.
+      - It must exist. Not below C(/dev), C(/proc), C(/sys) or C(/run) (except C(/run/media) and C(/run/user)), nor in a
+        directory with backups. A directory in memory gives a warning.
     type: path
 """

@@ -423,6 +423,9 @@ options:
       directory:
         description:
           - Directory in which a new disk is created, if not in that of the other files of the VM. It must exist.
+          - On libvirt and VirtualBox, it cannot be below C(/dev), C(/proc), C(/sys) or C(/run) (except
+            C(/run/media) and C(/run/user)), nor in a directory with backups of this collection. A directory in
+            memory (tmpfs) gives a warning.
           - An existing disk is never moved; if it is in another directory, the task fails.
         type: path
       source:
@@ -817,6 +820,8 @@ options:
   storage_path:
     description:
       - Directory on the hypervisor for new disks.
+      - Not below C(/dev), C(/proc), C(/sys) or C(/run) (except C(/run/media) and C(/run/user)), nor in a
+        directory with backups of this collection. A directory in memory (tmpfs) gives a warning.
       - If omitted, V(/var/lib/libvirt/images), or V(~/.local/share/libvirt/images) for V(qemu:///session).
       - NVRAM files of VMs with UEFI firmware are stored there, too.
     type: path

@@ -459,6 +459,9 @@ options:
       directory:
         description:
           - Directory in which a new disk is created, if not in that of the other files of the VM. It must exist.
+          - On libvirt and VirtualBox, it cannot be below C(/dev), C(/proc), C(/sys) or C(/run) (except
+            C(/run/media) and C(/run/user)), nor in a directory with backups of this collection. A directory in
+            memory (tmpfs) gives a warning.
           - An existing disk is never moved; if it is in another directory, the task fails.
           - Supported only on V(libvirt), V(virtualbox) and V(hyperv).
         type: path

@@ -503,6 +503,7 @@ options:
     description:
       - Directory for the disks and seed ISO images of new VMs. V(/var/vmm) is created if it does not exist; any other
         directory must exist.
+      - Not below C(/dev), nor in a directory with backups of this collection.
     type: path
     default: /var/vmm
   boot:

@@ -22,7 +22,7 @@ from .._ports import files, folders, partial_files, permits
 from . import disk_header, foreign_image
 
 #: Directories in which nobody has disks, and those in them where users have files.
-_OF_SYSTEM, _OF_USERS = ("/dev", "/proc", "/sys", "/run"), ("/run/media", "/run/user")
+_OF_SYSTEM, _OF_USERS = ("/dev/", "/proc/", "/sys/", "/run/"), ("/run/media/", "/run/user/")
 _BIRTH = Pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -31,12 +31,14 @@ def place_fault(folder):
 
     Each option and each document that names a directory for disks asks this. Disks that are there already remain.
     """
-    above = files.folders_above(os.path.join(os.path.realpath(folder), ""))
-    system = next((one for one in above if one in _OF_SYSTEM), None)
-    if system and not any(one in _OF_USERS for one in above):
-        reason = f"is in a directory of the operating system ({system}), where files are lost when the host restarts"
+    path = os.path.join(os.path.realpath(folder), "")
+    system = next(filter(path.startswith, _OF_SYSTEM), None)
+    if system and not path.startswith(_OF_USERS):
+        reason = (
+            f"is in a directory of the operating system ({system[:-1]}), where files are lost when the host restarts"
+        )
         return reason, "Use a directory on a disk of the host."
-    stored = next(filter(_has_backups, above), None)
+    stored = next(filter(_has_backups, files.folders_above(path)), None)
     return (f"is in a directory with backups of VMs ({stored})", "Use a directory for disks alone.") if stored else ()
 
 

@@ -14,3 +14,8 @@ def test_directory_may_be_missing(tmp_path):
     found = folders.mount_point(str(tmp_path / "missing" / "more"))
     assert os.path.ismount(found) and str(tmp_path).startswith(found)
     assert folders.mount_point("/proc/self/fd") == "/proc"
+
+
+def test_file_system_in_memory_is_that_of_the_mount():
+    assert folders.is_in_memory("/dev/shm/missing")
+    assert not folders.is_in_memory("/proc/self")

@@ -78,7 +78,8 @@ class Host(FileFacts):
     by_platform, own_folder, reads, devices = ("serial_log",), ("serial_log",), ("boot",), True
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
     #: Files that another program has open, or writes.
-    opened = written = ()
+    opened = written = memory = ()
+    faults = {}
     most = 4 * GIB
 
     def __init__(self, plan, files, **attributes):
@@ -106,6 +107,12 @@ class Host(FileFacts):
 
     def folder(self, item):
         return item.path.rpartition("/")[0]
+
+    def place_fault(self, folder):
+        return self.faults.get(folder, ())
+
+    def is_in_memory(self, folder):
+        return folder in self.memory
 
     def is_leftover(self, item):
         return item.path in self.leftovers
@@ -220,6 +227,7 @@ REFUSED = [
      "shared_folders.src.host_path: /images/a.iso is not a directory."),
     (add(size=1), {"files": {"/vms": ""}}, NotFound, "storage_path: the directory /vms does not exist on the host."),
     (add(size=1), {"files": {"/vms": FILE}}, Refused, "storage_path: /vms is not a directory."),
+    (add(size=1), {"faults": {"/vms": ("is odd", "Use another.")}}, Refused, "storage_path: /vms is odd. Use another."),
     (add(size=1), {"locked": ["/vms"]}, Refused, "storage_path: /vms is not writable."),
     (add(size=1, directory="/none"), {}, NotFound, "disks.vdb.directory: the directory /none does not exist on the"),
     (add(size=1, directory="/dev/lv"), {}, Refused, "disks.vdb.directory: /dev/lv is not a directory."),
@@ -257,6 +265,14 @@ def test_refusal(step, host, error, text):
     assert (type(caught.value), bool(caught.value.remedy)) == (error, True)
     assert text in str(caught.value)
     assert str(caught.value).startswith("web: ")
+
+
+def test_directory_in_memory_is_a_warning_about_new_disks_only():
+    (warning,) = checked(add(size=1), memory=["/vms", "/images"])
+    assert warning == "web: storage_path: /vms is in memory: new disks in it are lost when the host restarts."
+    log = change("serial_log", "/images/log")
+    assert checked(log, memory=["/images"], faults={"/images": ("is odd", "")}) == []
+    assert checked(grow(source="/vms/d")[0], config=grow(source="/vms/d")[1], memory=["/vms"]) == []
 
 
 ACCEPTED = [
