@@ -78,8 +78,7 @@ class Host(FileFacts):
     by_platform, own_folder, reads, devices = ("serial_log",), ("serial_log",), ("boot",), True
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
     #: Files that another program has open, or writes.
-    opened = written = memory = ()
-    faults = {}
+    opened = written = memory = faults = ()
     most = 4 * GIB
 
     def __init__(self, plan, files, **attributes):
@@ -109,7 +108,7 @@ class Host(FileFacts):
         return item.path.rpartition("/")[0]
 
     def place_fault(self, folder):
-        return self.faults.get(folder, ())
+        return dict(self.faults).get(folder, ())
 
     def is_in_memory(self, folder):
         return folder in self.memory
