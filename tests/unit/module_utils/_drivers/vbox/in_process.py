@@ -44,7 +44,6 @@ __all__ = [
     "observed", "rejected", "several", "snapshot", "task", "twice", "virtualbox",
 ]  # fmt: skip
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
-_IN_MEMORY = "/dev/shm"
 
 
 class VirtualBox(double_registry.VirtualBox):
@@ -88,9 +87,8 @@ class VirtualBox(double_registry.VirtualBox):
 
 @contextmanager
 def virtualbox(**more):
-    """A VirtualBox in its own directory, in memory if possible."""
-    where = _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None
-    with tempfile.TemporaryDirectory(prefix="polyvirt-vbox-", dir=where) as folder, VirtualBox(folder, **more) as box:
+    """A VirtualBox in its own directory."""
+    with tempfile.TemporaryDirectory(prefix="polyvirt-vbox-") as folder, VirtualBox(folder, **more) as box:
         yield box
 
 
