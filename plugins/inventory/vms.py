@@ -183,7 +183,6 @@ from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._core.errors import PolyvirtError
 from ..module_utils._core.options.option_errors import error_messages
@@ -191,7 +190,7 @@ from ..plugin_utils.inventory import hosts
 from ..plugin_utils.inventory.missing import MISSING, READ, UNREAD
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.in_process import now
-from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks
+from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks, unsafe
 from ..plugin_utils.tasks.registry import PLATFORMS
 
 try:
@@ -234,9 +233,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
         windows = self.get_option("windows_connection")
-        described = [
-            _marked_unsafe(hosts.variables_of(one, vm, found[one.name]["reached_by"], windows)) for one, vm in entries
-        ]
+        variables = [hosts.variables_of(one, vm, found[one.name]["reached_by"], windows) for one, vm in entries]
+        # Plain words are trusted: ansible-inventory would print them as dictionaries otherwise, which AWX compares with
+        # ``enabled_value``.
+        described = [unsafe(one, of_harmless=trust_as_template) for one in variables]
         preferred = [(*entry, self._hostname(variables)) for entry, variables in zip(entries, described)]
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
         reached = {one.name for one in inventory.hosts.values() if _says_how_to_reach(one)}
@@ -393,21 +393,6 @@ def _files_after(path, listed):
         files += inner if os.path.isdir(one) else [one]
     after = files[files.index(path) + 1 :] if path in files else []
     return [one for one in after if os.path.isfile(one) and not os.access(one, os.X_OK) and not one.endswith(_ENDINGS)]
-
-
-def _marked_unsafe(value):
-    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs.
-
-    All others are marked as trusted: ansible-inventory would print them as dictionaries otherwise, which AWX compares
-    with ``enabled_value``.
-    """
-    if isinstance(value, dict):
-        return {key: _marked_unsafe(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_marked_unsafe(one) for one in value]
-    if isinstance(value, str):
-        return wrap_var(value) if "{" in value else trust_as_template(value)
-    return value
 
 
 def _cache_key(source):

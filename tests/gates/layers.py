@@ -89,7 +89,7 @@ LAYERS = {
     # A guest is reached through its platform.
     "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
-    "plugin_utils/tasks/task_yaml": Layer((), ("ansible.errors", "yaml")),
+    "plugin_utils/tasks/task_yaml": Layer((f"{_CORE}/texts",), ("ansible.errors", "yaml")),
     "plugin_utils": Layer(
         # Which medium fits is decided in one place, for tasks and for the catalogue.
         (

@@ -18,12 +18,13 @@ import pytest
 from platforms.benches import DOUBLES
 from platforms.libvirt.bench import TestDriver as LibvirtTestDriver
 from suite.bench import NAME, comparable
+from suite.templates import TEMPLATES
 
 pytestmark = pytest.mark.full
 
 OTHER, NAMED = "other", "canary-name"
 POISONS = {
-    "template": "{{ lookup('pipe', 'touch /tmp/polyvirt-poisoned') }}{% raw %}",
+    **{what: text.format(file="/tmp/polyvirt-poisoned") for what, text in TEMPLATES.items()},
     "nested": "[" * 5000,
     "number": str(10**30),
     "control": "\x00\x1b[2J\u202e<&\"'",

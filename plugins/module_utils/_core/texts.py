@@ -19,6 +19,8 @@ _QUERY = Pattern(r"((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://[^?#]*)[?#](?!query
 _NOT_PRINTABLE = Pattern("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 #: Control characters but tab and line feed, and those that change the direction of what follows.
 _UNSEEN = Pattern("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: Whatever a template of Ansible may need: its first line can set other delimiters than braces.
+_HARMFUL = Pattern(r"[^\w .:/@+-]")
 _UUID = Pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
 
 #: Names of the snapshots of guarded runs. Proxmox VE permits 40 characters: letters, digits, - and _.
@@ -125,6 +127,11 @@ def decimal_id(text):
     return str(int(digits)) if digits.isascii() and digits.isdigit() else text
 
 
-def no_template(text):
-    """Return ``text`` so that it is no template of Ansible, wherever it is used: names are written by others."""
-    return text.replace("{", "_")
+def is_harmless(text):
+    """Return whether a text cannot be a template of Ansible: one line of letters, digits, spaces and ``._:/@+-``."""
+    return not _HARMFUL.search(text)
+
+
+def harmless(text):
+    """Return ``text`` so that it is no template of Ansible, for places where no text can be marked as unsafe."""
+    return _HARMFUL.sub("_", text)

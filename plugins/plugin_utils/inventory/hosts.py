@@ -15,7 +15,7 @@ from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.frozen import Frozen, field
 from ...module_utils._core.options.guest_conditions import forwarded
 from ...module_utils._core.record.leases import iso
-from ...module_utils._core.texts import no_template
+from ...module_utils._core.texts import harmless
 
 _PREFIX = "polyvirt_"
 #: Guests report their addresses themselves, so they are checked before they become arguments of a command.
@@ -85,7 +85,7 @@ def names_of(found, taken=()):
     """
     names, unnamed, used = {}, list(range(len(found))), {*taken, *_GROUPS_OF_ANSIBLE}
     for name_of in (_preferred, _with_source, _with_id):
-        proposed = {number: no_template(name_of(*found[number])) for number in unnamed}
+        proposed = {number: harmless(name_of(*found[number])) for number in unnamed}
         counts = Counter(proposed.values())
         unique = {number: name for number, name in proposed.items() if counts[name] == 1 and name not in used}
         # A name that was proposed for several VMs is never used.

@@ -17,6 +17,8 @@ from ansible.template import Templar
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible.vars.manager import VariableManager
 
+from ...module_utils._core.texts import is_harmless
+
 LOCAL = "localhost"
 #: The variables with the results of the tasks begin with this.
 _RESULT = "__polyvirt_result"
@@ -66,7 +68,7 @@ def run_tasks(loader, inventory, path, host, tasks, seconds, options, without=()
     variables = VariableManager(loader=loader, inventory=manager)
     for name in without:
         variables.extra_vars.pop(name, None)
-    marked = [_unsafe(task, options) for task in tasks]
+    marked = [unsafe(task, options) for task in tasks]
     play = Play.load(_play(host, marked, seconds), variable_manager=variables, loader=loader)
     queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
     try:
@@ -81,14 +83,19 @@ def run_tasks(loader, inventory, path, host, tasks, seconds, options, without=()
     }
 
 
-def _unsafe(value, options):
-    """Return ``value`` with every text marked that can be a template; names of VMs and snapshots come from others."""
+def unsafe(value, options=(), of_harmless=str):
+    """Return ``value`` with every text marked that can be a template; names of VMs and snapshots come from others.
+
+    ``options`` are left as they are. ``of_harmless`` returns what replaces all other texts.
+    """
     if isinstance(value, dict):
         own = {key for key in value if key in options and options[key] == value[key]}
-        return {key: one if key in own else _unsafe(one, options) for key, one in value.items()}
+        return {key: one if key in own else unsafe(one, options, of_harmless) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_unsafe(one, options) for one in value]
-    return wrap_var(value) if isinstance(value, str) and "{" in value else value
+        return [unsafe(one, options, of_harmless) for one in value]
+    if isinstance(value, str):
+        return of_harmless(value) if is_harmless(value) else wrap_var(value)
+    return value
 
 
 def _play(host, tasks, seconds):

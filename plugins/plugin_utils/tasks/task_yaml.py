@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ...module_utils._core.texts import is_harmless
+
 _WIDTH = 100
 #: Texts that every version of YAML reads as this text.
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*( [\w./-]+)*|\d+[KMGTP]", re.ASCII)
+_TEXT = "tag:yaml.org,2002:str"
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"))
-#: Where Jinja begins.
-_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -32,7 +33,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper, value):
-    tag = "!unsafe" if _TEMPLATE.search(value) else "tag:yaml.org,2002:str"
+    # Newer versions of Ansible read !unsafe "~" as null, though it is quoted. No such text is a template.
+    is_text = dumper.resolve(yaml.ScalarNode, value, (True, False)) == _TEXT
+    tag = "!unsafe" if is_text and not is_harmless(value) else _TEXT
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
     # Where YAML does not allow a block, PyYAML writes quotes.
     return dumper.represent_scalar(tag, value, style=None if is_plain else "|" if "\n" in value else '"')
@@ -42,7 +45,7 @@ _Dumper.add_representer(str, _text)
 
 
 def yaml_text(value):
-    """Return a value as YAML. Texts that are no plain words are quoted, and those that look like Jinja are !unsafe."""
+    """Return a value as YAML. Texts that are no plain words are quoted; those that can be templates are !unsafe."""
     return yaml.dump(_bare(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 16)
 
 

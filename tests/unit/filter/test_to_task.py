@@ -21,6 +21,7 @@ TEXTS = [
     "<<", "=", "- a", "a: b", "a #b", "#b", "@x", "%x", "*a", "&a", "!a", "{a", "[a", "'", '"', "\\n", "a\nb", "a\nb\n",
     " a\nb", "a \nb", "\ta", "a\t\nb", "\u0085", "\u2028", "\x7f", "\ud7ff", "\U0001f600", "{{ x }}", "{% x %}",
     "{# x #}", "a {{ x", "{{ lookup('pipe', 'id') }}\nb", "2G", "web1", "C:\\Images\\a.vhdx", "SCSI 0:0", "SATA 0",
+    "yes\n", "2026-01-01\t12:00:00", "#jinja2: variable_start_string:'<<', variable_end_string:'>>'\n<< x >>",
 ]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[7]))
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_events import KnownVms
-from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import no_template
+from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import harmless
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh, virsh_events
 
@@ -304,7 +304,7 @@ def _plain(value):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
-    return no_template(value) if isinstance(value, str) else value
+    return harmless(value) if isinstance(value, str) else value
 
 
 def vms_of(hostvars):

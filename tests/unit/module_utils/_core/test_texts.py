@@ -10,7 +10,15 @@ import re
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
-from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import bare_uuid, decimal_id, printable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import (
+    bare_uuid,
+    decimal_id,
+    harmless,
+    is_harmless,
+    printable,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 UUID = "706f6c79-7669-4a5b-8c9d-0123456789ab"
 
@@ -48,3 +56,23 @@ def test_other_ids_remain_as_they_are(text):
 @pytest.mark.parametrize("text", ["102", "0102", " 102 "])
 def test_every_spelling_of_a_number(text):
     assert decimal_id(text) == "102"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "running", "web_1.example.com:22", "ann+vms@example.com", "/srv/a b-c", "Büro 東京 7"]
+)
+def test_plain_words_are_harmless(text):
+    assert is_harmless(text)
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize("character", "{}<>[]()#%!$&*'\"`\\|;,?=^~\n\r\t\0\u2028")
+def test_whatever_a_template_could_need_is_not_harmless(character):
+    assert not is_harmless(f"a{character}")
+    assert harmless(f"a{character}b") == "a_b"
+
+
+@given(st.text())
+def test_any_text_is_made_harmless(text):
+    assert is_harmless(harmless(text))
+    assert len(harmless(text)) == len(text)

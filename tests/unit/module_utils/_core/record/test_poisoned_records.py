@@ -26,10 +26,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import store
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import marked_block
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE, Definition
 
+from suite.templates import TEMPLATES
+
 UUID, DIGEST = "0e4cfe44-0000-4000-8000-000000000001", "ab" * 32
 #: JSON of values that others may write.
 POISONS = {
-    "template": json.dumps("{{ lookup('pipe', 'touch /tmp/executed') }}"),
+    **{what: json.dumps(text.format(file="/tmp/executed")) for what, text in TEMPLATES.items()},
     "nested": "[" * 3000 + "]" * 3000,
     "unclosed": "[" * 3000,
     "number": "1" + "0" * 30,
