@@ -101,8 +101,9 @@ notes:
   - The name of a host is O(sources[].prefix) and the value of O(hostname). If several VMs have this name, each is named
     C(<name>_<source>) instead, and C(<name>_<source>_<id>) if they are in the same source. None of them has the name
     alone, because otherwise it would depend on which sources answer to which VM the name belongs. The same applies to a
-    VM with the name C(localhost), C(all), C(ungrouped) or the name in O(sources[].host). Braces in names are replaced
-    by underscores.
+    VM with a name of the controller (C(localhost), C(localhost.localdomain), C(ip6-localhost) in any case, C(127.0.0.1)
+    and each other spelling of a loopback or unspecified address, such as C(127.1)), C(all), C(ungrouped) or the name in
+    O(sources[].host). In names, all characters but letters, digits, spaces and C(._:/@+-) are replaced by underscores.
   - The same applies to the name of a host that another inventory file defines with C(ansible_host) or
     C(ansible_connection), or that is in a group with one of these variables there. A warning names both hosts. So
     whoever may name a VM cannot replace a host of the inventory. A host that is only listed there, such as C(web1) in a
@@ -121,7 +122,8 @@ notes:
     variable of the host takes precedence.
   - Groups are C(platform_<platform>), C(state_<state>), C(tag_<tag>) for each tag, C(fleet_<fleet>), C(os_<os_type>),
     C(owner_<owner>), and C(expired) for VMs that have expired by the time of the controller, see O(default_groups).
-    Characters that the name of a group cannot have are replaced by an underscore.
+    Characters that the name of a group cannot have are replaced by an underscore. A group of O(default_groups) that
+    would have the name of the controller, or of a host of another inventory file, gets an underscore at its end.
   - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
   - If sources cannot be read, the group C(all) has the variable C(polyvirt_unread_sources), a list of their names.
     The VMs of these sources are not listed, which does not mean that they were deleted. The variable
@@ -238,13 +240,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         # ``enabled_value``.
         described = [unsafe(one, of_harmless=trust_as_template) for one in variables]
         preferred = [(*entry, self._hostname(variables)) for entry, variables in zip(entries, described)]
-        taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
+        taken = {str(one.host) for one in sources if isinstance(one.host, str)}
         reached = {one.name for one in inventory.hosts.values() if _says_how_to_reach(one)}
         names = hosts.names_of(preferred, taken | reached)
         self._check_order(names)
         self._warn_of_renamed(preferred, names, reached)
+        no_groups = taken.union(self.inventory.hosts)
         for (_one, vm), variables, name in zip(entries, described, names):
-            self._add(name, vm, variables)
+            self._add(name, vm, variables, no_groups)
         self._name_unread([one for one in sources if one.name not in found])
 
     def _check_order(self, names):
@@ -365,14 +368,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 raise AnsibleParserError(f"{self._path}: hostname: {error}") from error
         return found or variables["polyvirt_name"]
 
-    def _add(self, name, vm, variables):
+    def _add(self, name, vm, variables, no_groups):
         if name in self.inventory.hosts:  # Another file lists it: the tags of a VM do not choose its connection.
             variables = {key: value for key, value in variables.items() if key != "ansible_connection"}
         self.inventory.add_host(name)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
         for group in hosts.groups_of(vm, self.get_option("default_groups"), now()):
-            self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
+            group = self._sanitize_group_name(group)
+            # Plays mean the host, but a pattern matches the group first. Whoever may edit a VM chooses its tags.
+            is_host = group in no_groups or hosts.is_controller(group)
+            self.inventory.add_child(self.inventory.add_group(f"{group}_" if is_host else group), name)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)

@@ -189,7 +189,7 @@ def _few(names):
 
 def _with_hosts(vms):
     """The VMs with unique names of inventory hosts that are names of files, too."""
-    names = names_of([(one.source, one.vm, one.vm["name"]) for one in vms], {"localhost"})
+    names = names_of([(one.source, one.vm, one.vm["name"]) for one in vms])
     return [Described(one.source, one.vm, host) for one, host in zip(vms, _file_names(names))]
 
 
@@ -227,7 +227,8 @@ def _host_vars(one):
 
 def _file_names(names):
     """A name for each of ``names``, in order, that is safe as a part of a path; all are different."""
-    safe = [re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-") or "_" for name in names]
+    # Nothing is removed: what remains of ".localhost" would be a name that no VM may have.
+    safe = [re.sub(r"^[.-]|[^A-Za-z0-9_.-]", "_", name) or "_" for name in names]
     counts = Counter(one.lower() for one in safe)
     return [
         one if counts[one.lower()] == 1 else f"{one}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -1,15 +1,21 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names, variables and groups of the inventory hosts for VMs. Pure."""
+"""Names, variables and groups of the inventory hosts for VMs. Pure: no name is looked up."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
+import socket
 from collections import Counter
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, Optional
+
+from ansible import constants
+from ansible.inventory.data import InventoryData
 
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.frozen import Frozen, field
@@ -20,8 +26,8 @@ from ...module_utils._core.texts import harmless
 _PREFIX = "polyvirt_"
 #: Guests report their addresses themselves, so they are checked before they become arguments of a command.
 _ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
-#: Groups of every inventory; a host with such a name would break it.
-_GROUPS_OF_ANSIBLE = ("all", "ungrouped")
+#: Names of the controller in /etc/hosts.
+_LOCALHOST = re.compile(r"(ip6-)?(localhost[46]?|loopback)([.].*)?", re.IGNORECASE)
 KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os", "owner", "expired")
 _EXPIRED = "expired"
 _NO_SSH = ("local", "winrm", "psrp")
@@ -80,10 +86,13 @@ def names_of(found, taken=()):
     """Return an inventory name for each (Source, VM, its preferred name) of ``found``: that name if it is unique and
     not ``taken``.
 
-    If several VMs have the same name, none of them gets it: otherwise it would depend on which sources answer. No name
-    is a template: plays use ``inventory_hostname``, which Ansible renders before version 2.19.
+    If several VMs have the same name, none of them gets it: otherwise it would depend on which sources answer. None
+    gets a name of the controller, or of a group of every inventory. No name is a template: plays use
+    ``inventory_hostname``, which Ansible renders before version 2.19.
     """
-    names, unnamed, used = {}, list(range(len(found))), {*taken, *_GROUPS_OF_ANSIBLE}
+    preferred = [harmless(_preferred(*one)) for one in found]
+    names, unnamed = {}, list(range(len(found)))
+    used = {*taken, *InventoryData().groups, *filter(is_controller, preferred)}
     for name_of in (_preferred, _with_source, _with_id):
         proposed = {number: harmless(name_of(*found[number])) for number in unnamed}
         counts = Counter(proposed.values())
@@ -92,7 +101,24 @@ def names_of(found, taken=()):
         used |= set(proposed.values())
         names.update(unique)
         unnamed = [number for number in unnamed if number not in unique]
-    return [names.get(number) for number in range(len(found))]
+    for number in unnamed:  # Other VMs have all names that it could have.
+        names[number] = next(name for end in itertools.count(2) if (name := f"{proposed[number]}_{end}") not in used)
+        used.add(names[number])
+    return [names[number] for number in range(len(found))]
+
+
+def is_controller(name):
+    """Return whether plays mean the controller by a name, such as localhost or any spelling of a loopback address."""
+    if name in constants.LOCALHOST or _LOCALHOST.fullmatch(name):
+        return True
+    try:
+        # As SSH reads addresses, such as 127.1 and 2130706433; no name is resolved.
+        ((*_kind, (address, *_port)), *_others) = socket.getaddrinfo(name.encode(), None, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return False
+    address = ip_address(address.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def _preferred(source, vm, name):

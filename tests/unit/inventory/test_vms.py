@@ -179,14 +179,18 @@ def test_names_of_hosts_and_groups_can_be_set(inventory, server):
     assert groups == {"platform_proxmox", "web_1", "b", "os_l26"}
 
 
-def test_vm_with_the_name_of_all_hosts_breaks_nothing(inventory):
+def test_vm_with_a_name_of_ansible_breaks_nothing(inventory):
     world = worlds.with_cases()
-    for number, name in enumerate(("all", "ungrouped")):
-        worlds.add_machine(world, 110 + number, "pve1", {"name": name})
+    for number, name in enumerate(("all", "ungrouped", "127.0.0.1", "localhost.localdomain")):
+        worlds.add_machine(world, 110 + number, "pve1", {"name": name, "tags": "hv1;localhost"})
     with Server(world) as server:
-        code, listed, said = inventory({"platform": "proxmox", "options": _options(server)})
+        source = {"platform": "proxmox", "options": _options(server)}
+        code, listed, said = inventory(source, default_groups={"tag": ""}, hosts="hv1")
     assert code == 0, said
-    assert {"all_proxmox", "ungrouped_proxmox", "web1"} <= set(_hosts(listed)), said
+    renamed = {"all_proxmox", "ungrouped_proxmox", "127.0.0.1_proxmox", "localhost.localdomain_proxmox"}
+    assert set(_hosts(listed)) == {*renamed, "web1", "web2", "tmpl"}, said
+    assert set(listed["hv1_"]["hosts"]) == set(listed["localhost_"]["hosts"]) == renamed
+    assert not {"hv1", "localhost"} & set(listed)
 
 
 @pytest.mark.parametrize("hosts", ["app ansible_host=192.0.2.1", "[gate]\napp\n[gate:vars]\nansible_host=192.0.2.1"])

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.described.files impo
     is_unchanged,
     not_described,
 )
-from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import Source
+from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import Source, is_controller
 
 LAB = Source("lab", "libvirt", "hv1", {"uri": "qemu:///system", "facets": ["list"]})
 LOCAL = Source("libvirt", "libvirt")
@@ -140,13 +140,15 @@ def test_vms_that_are_no_hosts_are_reported():
 
 
 def test_names_of_files_are_safe_and_unique():
-    vms = [vm(name) for name in ("../../etc/passwd", "a b", "a_b", "A_B", ".hidden", "localhost")]
+    vms = [
+        vm(name) for name in ("../../etc/passwd", "a b", "a_b", "A_B", ".hidden", "localhost", "-localhost", ".127.1")
+    ]
     for one in vms:
         one["task"]["name"] = "web"
     names = [name for name in files_of([(LAB, vms)], HOST_VARS) if name != "hosts.yml"]
     assert len({name.lower() for name in names}) == len(vms)
     assert all(name.startswith("host_vars/") and name.count("/") == 1 and "/." not in name for name in names)
-    assert "host_vars/localhost.yml" not in names
+    assert not [name for name in names if is_controller(name[len("host_vars/") : -len(".yml")])]
 
 
 def test_same_name_in_two_sources():

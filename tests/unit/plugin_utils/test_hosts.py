@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from ansible import constants
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import (
     Source,
@@ -37,12 +38,35 @@ def _vm(name, vm_id="1", **more):
         ([(LAB, _vm("web")), (PROD, _vm("web")), (LAB, _vm("web_lab"))], ["web_lab_1", "web_prod", "web_lab"]),
         ([(LAB, _vm("localhost")), (PROD, _vm("hv1"))], ["localhost_lab", "hv1_prod"]),
         ([(LAB, _vm("all")), (PROD, _vm("ungrouped"))], ["all_lab", "ungrouped_prod"]),
+        ([(LAB, _vm("{{ x }}")), (PROD, _vm("#jinja2: a:'<<'\n<<"))], ["__ x __", "_jinja2: a:_______"]),
+        (
+            [(LAB, _vm("web", "1")), (LAB, _vm("web", "2")), (PROD, _vm("web_lab_1")), (PROD, _vm("web_lab_2"))],
+            ["web_lab_1_2", "web_lab_2_2", "web_lab_1", "web_lab_2"],
+        ),
+        ([(Source("a", "libvirt", prefix="127."), _vm("1")), (LAB, _vm("1"))], ["127.1_a", "1"]),
         ([(Source("a", "libvirt", prefix="a-"), _vm("web")), (LAB, _vm("web"))], ["a-web", "web"]),
     ],
 )
 def test_names(found, names):
     preferred = [(source, vm, vm["name"]) for source, vm in found]
-    assert names_of(preferred, taken={"localhost", "hv1"}) == names
+    assert names_of(preferred, taken={"hv1"}) == names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(*constants.LOCALHOST, "Localhost", "localhost.localdomain", "LOCALHOST.", "localhost6", "ip6-localhost"),
+        *("ip6-loopback", "127.1", "127.255.0.9", "0", "0.0.0.0", "2130706433", "0x7f.1", "0177.1", "::", "0::1"),
+        *("::ffff:127.0.0.1", "::ffff:0:0"),
+    ],
+)
+def test_no_vm_has_a_name_of_the_controller(name):
+    assert names_of([(LAB, _vm("x"), name), (PROD, _vm("y"), "web")]) == [f"{name}_lab", "web"]
+
+
+@pytest.mark.parametrize("name", ["localhosts", "my-localhost", "128.1", "1", "10.0.0.1", "fe80::1", "a..b", "x" * 300])
+def test_other_names_and_addresses_are_not_those_of_the_controller(name):
+    assert names_of([(LAB, _vm("x"), name)]) == [name]
 
 
 def test_sources_have_unique_names():
