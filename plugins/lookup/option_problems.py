@@ -57,6 +57,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils._core.options.option_errors import error_messages
+from ..plugin_utils.inventory.hosts import is_controller
 
 _ROLES = Path(__file__).parents[2] / "roles"
 _CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables."
@@ -65,6 +66,11 @@ _CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables.
 def _about_null(name, option):
     choices = f"Set one of {', '.join(map(str, option['choices']))}" if "choices" in option else "Set a value"
     return f"{name}: it is null. {choices}, or leave the variable out; in AWX, give no answer to the question."
+
+
+def _about_controller(name):
+    remedy = "Set vm_inventory_name, or inventory_name of its entry in vm_machines, to another name."
+    return f"{name}: a host of the inventory with this name would receive what plays run on the controller. {remedy}"
 
 
 class LookupModule(LookupBase):
@@ -96,6 +102,8 @@ class LookupModule(LookupBase):
         null = [name for name, value in values.items() if value is None and name in variables]
         problems = [_about_null(null[0], spec[null[0]])] if problems and null else problems
         problems = problems or [str(templar.template(scope.get(f"__{role}_problem", "")) or "").strip()]
+        names = [] if any(problems) else templar.template(scope.get(f"__{role}_hosts_to_add", []))
+        problems += [_about_controller(name) for name in map(str, names) if is_controller(name)]
         return list(filter(None, problems))
 
     def _content(self, folder, name="main.yml"):

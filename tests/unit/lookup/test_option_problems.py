@@ -25,6 +25,13 @@ VALUES = {
     "type": ({"vm_name": "web", "vm_cpus": "{{ 'two' }}"}, "argument 'vm_cpus' is of type"),
     "rule of the role": ({"vm_machines": [{"memory": "1G"}], "vm_name": ""}, "vm_machines has 1 entries"),
     "default": ({"vm_name": "web", "vm_ssh_key_file": "/nowhere/key"}, "the controller has no file /nowhere/key.pub"),
+    "name of the controller": ({"vm_name": "localhost"}, "localhost: a host of the inventory with this name would"),
+    "address of the controller": (
+        {"vm_machines": [{"name": "web"}, {"name": "db", "inventory_name": "127.1"}]},
+        "Set vm_inventory_name, or inventory_name of its entry in vm_machines, to another name.",
+    ),
+    "another name in the inventory": ({"vm_name": "localhost", "vm_inventory_name": "lab-localhost"}, ""),
+    "deletion": ({"vm_name": "localhost", "vm_state": "absent"}, ""),
     "two roles": (
         {"vm_name": "", "guest_image_path": "image"},
         "list several VMs in vm_machines, each with a name. guest_image_path is 'image'; set the absolute path",
