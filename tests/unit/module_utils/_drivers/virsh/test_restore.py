@@ -22,12 +22,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups, needed
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import set_disk_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, folders
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
@@ -42,6 +42,9 @@ NOW = 1801396800
 @pytest.fixture(name="host")
 def _host(tmp_path, monkeypatch):
     (tmp_path / "m1-vda.raw").write_bytes(b"original" * 8192)
+    # The tests' own directory may be in memory, which would be a warning.
+    monkeypatch.setattr(needed.VirshFiles, "is_in_memory", staticmethod(lambda _folder: False))
+    monkeypatch.setattr(folders, "is_in_memory", lambda _folder: False)
     host = Host(tmp_path)
 
     def counted(change, counts):
