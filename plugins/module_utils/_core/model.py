@@ -115,6 +115,7 @@ class File(Frozen):
     ISO) or no file (a volume, device or network image).
 
     ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
+    ``unknown``: who may use it for all that is known, and why that cannot be read.
     ``elsewhere``: why it may be the file of somebody else, which has the same path as one that was created for the VM.
     """
 
@@ -124,6 +125,7 @@ class File(Frozen):
     used_by: tuple = ()
     bound: bool = False
     elsewhere: str = ""
+    unknown: str = ""
 
 
 class Vm(Frozen):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from .frozen import Frozen, replace
+from .frozen import Frozen, field, replace
 
 
 class Verb(Frozen):
@@ -37,8 +37,9 @@ class Permit(Frozen):
     """What a step may destroy. ``files``: (path, identity; None: whatever the file is), ``things``: what has no file,
     ("vm", id), ("memory", id), ("state", id), ("snapshot", id, name), or ("snapshot", id): all of them. ``locked``:
     incomplete files that this task has locked. ``deleted``: the paths of all files that are deleted. ``named``: those
-    of all files that a stored definition may name. ``attached``: the claims of those that exist, and that the VM did
-    not have before: another task could attach them at the same time.
+    of all files that a stored definition may name. ``lost``: the claims of ``files``. ``attached``: the claims of
+    existing files that the VM did not have before: another task could attach or delete them at the same time.
+    ``parts``: {verb: Permit} of the steps of a plan.
     """
 
     files: Sequence = ()
@@ -46,7 +47,20 @@ class Permit(Frozen):
     locked: Sequence = ()
     deleted: Sequence = ()
     named: Sequence = ()
+    lost: Sequence = ()
     attached: Sequence = ()
+    parts: Mapping = field(default_factory=dict)
+
+    def of(self, steps):
+        """Return what ``steps`` of the plan may destroy; a verb that the plan does not have may destroy nothing."""
+        return Permit().joined(*(self.parts[verb] for verb in {step.verb for step in steps} & set(self.parts)))
+
+    def joined(self, *others):
+        """Return what this Permit and ``others`` permit together, without parts."""
+        every = (self, *others)
+        lists = ("files", "locked", "deleted", "named", "lost", "attached")
+        found = {name: list(dict.fromkeys(one for permit in every for one in getattr(permit, name))) for name in lists}
+        return Permit(**found, things=frozenset().union(*(one.things for one in every)))
 
 
 _SNAPSHOT = Verb("snapshot", uses_disks=True, claims=True, disturbs=True, is_observed=True)

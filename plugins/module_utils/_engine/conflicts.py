@@ -6,20 +6,38 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from .._core import errors
 from .._core.frozen import replace
 from .._core.model import ABSENT, Plan, is_started
 from .._core.planner.planned_steps import deleted_files
-from .._core.sharing.claims import BASE, FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.sharing.claims import (
+    BASE,
+    DELETE,
+    FILE,
+    MOVE,
+    OWN,
+    READ,
+    WRITE,
+    Claim,
+    Held,
+    can_claim,
+    claims_of_all,
+    claims_of_plan,
+    claims_of_steps,
+)
 from .._core.sharing.losses import asked_about, permit_of
-from .._core.verbs import CREATING, DELETING, VERB, Permit
+from .._core.verbs import CREATING, DELETING, Permit
 from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by
+from .progress.state import UNDOING
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.
 _MOST_EXPLAINED = 5
+#: The files of so many VMs are locked at the same time: each lock is an open file.
+_MOST_LOCKED = 64
+_LATE = "Nothing was deleted. Run the task again, in check mode first: it makes a new plan."
 
 
 def compare_plans(works):
@@ -39,39 +57,110 @@ def compare_plans(works):
     if any(wanted.values()):
         return _Comparison(works, ordered, _held(works, wanted)).ordered()
     for work in works:
-        work.permit = permit_of(work.plan, ())
+        work.permit = permit_of(work.plan)
     return ordered
 
 
-def permit_to_undo(work):
-    """Return the Permit of a step that deletes the VM which this task has created: no plan lists that."""
+def permit_of_next(work):
+    """Return the Permit of the next steps of ``work``. An undo deletes the VM that this task has created: no plan
+    lists that."""
+    if work.progress.phase != UNDOING or work.claims is None:
+        return work.permit.of(work.progress.wish.steps)
     vm = work.progress.vm
     plan = Plan(vm, vm.having(power=ABSENT), segments=(work.progress.wish.steps,))
-    return permit_of(plan, claims_of_plan(plan, (), work.claims)[0])
+    return permit_of(plan, claims_of_steps(plan, (), work.claims))
 
 
-def lock_attached(work, stack, locked):
-    """Lock the existing files that the next steps of ``work`` attach until ``stack`` ends, and compare them again.
+class Look:
+    """The last look before the steps of ``works`` that attach files, or lose what is in them.
 
-    Without a lock, two tasks could both find that no VM has a file, and both attach it. What is below a disk is only
-    needed, so its lock is shared. ``locked`` are the locks of other VMs of the same batch. Nobody waits with a lock:
-    Held is raised if another task has one, and Refused if a VM has got a file since the plans were compared.
+    The files are locked until the last of these works has ended its steps, then they are compared with what all VMs
+    hold now: once for all ``works``, which are of one task and place. ``check`` raises Held if another task has locked
+    a file, so nobody waits with a lock, or Refused if somebody needs it who did not when the plans were compared. What
+    is below a disk is only needed, so its lock is shared. ``later`` are {id(work)} beyond the number of VMs whose files
+    are locked at the same time.
     """
-    steps, label = work.progress.wish.steps, work.request.label
-    if not work.permit.attached or not any(VERB[step.verb].attaches for step in steps):
-        return
-    for claim in sorted(work.permit.attached, key=lambda one: str(one.identity)):
-        name = f"file {claim.identity[1]}"
-        if name not in locked and not stack.enter_context(exclusive.held(name, shared=claim.mode == BASE)):
-            raise errors.Held(f"{label}: {claim.path}", f"attaching {claim.text}")
-        locked.add(name)
-    held = work.claims.held_now(work.permit.attached)
-    if any(step.verb in CREATING for step in steps):  # An earlier attempt of this step may have stored it.
-        held = [one for one in held if one.name != work.name]
-    after = Held(work.owner_id, work.name, work.plan.after.power, work.permit.attached)
-    conflict, _works = _world(held).enter(work, (), after)
-    if conflict is not None:
-        raise errors.Refused(conflict.message(label), conflict.remedy)
+
+    def __init__(self, works):
+        self._errors, self._locks, self._locked = {}, ExitStack(), set()
+        #: {id(work): Permit of its next steps}, if these attach or lose a file. An undo loses what this task created.
+        self._permits = {id(one): permit_of_next(one) for one in works if one.progress.phase != UNDOING}
+        looked = [one for one in works if _is_looked_at(self._permits.get(id(one)))]
+        now, self.later = looked[:_MOST_LOCKED], {id(one) for one in looked[_MOST_LOCKED:]}
+        self._open = {id(one) for one in now}
+        for work in now:
+            self._try(work, self._lock)
+        self._compare([work for work in now if id(work) not in self._errors])
+
+    def check(self, work):
+        """Raise what forbids the next steps of a work."""
+        if id(work) in self._errors:
+            raise self._errors[id(work)]
+
+    def close(self, work):
+        """The steps of a work have ended."""
+        self._open.discard(id(work))
+        if not self._open:
+            self._locks.close()
+
+    def _try(self, work, action):
+        try:
+            action(work)
+        except errors.PolyvirtError as error:
+            self._errors[id(work)] = error
+        except Exception as error:  # A bug here must not lose the results of the other VMs.
+            self._errors[id(work)] = errors.unexpected(error)
+
+    def _lock(self, work):
+        permit = self._permits[id(work)]
+        for claim in sorted((*permit.attached, *permit.lost), key=lambda one: str(one.identity)):
+            name = f"file {claim.identity[1]}"
+            if name not in self._locked and not self._locks.enter_context(
+                exclusive.held(name, shared=claim.mode == BASE)
+            ):
+                doing = "deleting or changing" if claim in permit.lost else "attaching"
+                raise errors.Held(f"{work.request.label}: {claim.path or claim.text}", f"{doing} {claim.text}")
+            self._locked.add(name)
+
+    def _compare(self, works):
+        if not works:
+            return
+        permits = [self._permits[id(work)] for work in works]
+        wanted = [claim for permit in permits for claim in (*permit.lost, *permit.attached)]
+        try:
+            held = works[0].claims.held_now(wanted)
+        except errors.PolyvirtError as error:
+            self._errors.update({id(work): error for work in works})
+            return
+        # An earlier attempt of a creation may have stored it.
+        new = {work.name for work in works if any(step.verb in CREATING for step in work.progress.wish.steps)}
+        self._world = _world([one for one in held if one.name not in new])
+        for work in works:
+            self._try(work, self._check)
+
+    def _check(self, work):
+        permit, own, label = self._permits[id(work)], self._world.of(work.owner_id), work.request.label
+        attached = [_of_source_now(work, claim) for claim in permit.attached]
+        after = Held(work.owner_id, work.name, work.plan.after.power, (*own.claims, *attached))
+        conflict, _works = self._world.enter(work, permit.lost, after)
+        if conflict is not None:
+            is_deletion = conflict.claim.mode == DELETE
+            raise errors.Refused(conflict.message(label), _LATE if is_deletion else conflict.remedy)
+        taken = {path for step in work.progress.wish.steps for path in work.claims.takes_now(work.plan, step)}
+        late = sorted(taken - set(permit.deleted))
+        if late:
+            raise errors.Refused(f"{label}: {late[0]} would be deleted, too: it was added after the plan.", _LATE)
+
+
+def _of_source_now(work, claim):
+    """Return a claim on the disk of a clone's source, which may have no id before this task has created it."""
+    if claim.source is None or work.source is None:
+        return claim
+    return replace(claim, source=work.owner_of(work.source.vm.id or work.source.name))
+
+
+def _is_looked_at(permit):
+    return permit is not None and bool(permit.attached or permit.lost)
 
 
 def _world(held):
@@ -232,7 +321,7 @@ class _Comparison:
 
     def _identities_after(self, work):
         """Return the identities of what a VM holds after its plan."""
-        return {claim.identity for claim in _claims_of(_world(self._held), work, work.plan)[1]}
+        return {claim.identity for claim in claims_of_all(_claims_of(_world(self._held), work, work.plan))[1]}
 
 
 def _is_created_meanwhile(work, holder):
@@ -244,17 +333,18 @@ def _enter(world, work, plan):
     """Enter a plan of a work; returns (Conflict or None, works to wait for, its Permit)."""
     if not plan.changed or work.claims is None:
         return None, [], Permit()
-    during, after = _claims_of(world, work, plan)
+    claimed = _claims_of(world, work, plan)
+    during, after = claims_of_all(claimed)
     held = Held(work.owner_id, work.name, plan.after.power, tuple(after))
-    permit = permit_of(plan, during, after, world.of(work.owner_id).claims)
+    permit = permit_of(plan, claimed, world.of(work.owner_id).claims)
     return (*world.enter(work, during, held), permit)
 
 
 def _claims_of(world, work, plan):
-    """Return what a plan claims; the source of a clone holds what the plans before have left it."""
+    """Return what the steps of a plan claim; the source of a clone holds what the plans before have left it."""
     source, own = _source_of(work.plan), world.of(work.owner_id).claims
     held = source and world.of(work.owner_of(source.id or source.name))
-    return claims_of_plan(plan, own, work.claims, held, work.task.traits.copies_running)
+    return claims_of_steps(plan, own, work.claims, held, work.task.traits.copies_running)
 
 
 def _deletes(work):
@@ -278,16 +368,41 @@ def _needed(world, work, backup):
 
 
 def _with_users(world, work):
-    """Return the plan of a deletion that keeps the files that other VMs, or disks that are kept, still need."""
+    """Return the plan of a deletion that keeps the files which somebody still needs, or may need."""
     if work.claims is None or not _deletes(work):
         return work.plan
     backups = tuple(replace(one, needed=_needed(world, work, one)) for one in _deleted_from(work))
     if any(one.needed for one in backups):
         return work.task.planned(work, found=work.found.having(backups=backups))
-    deleted, files = {work.claims.identity(path) for path in deleted_files(work.plan)}, []
-    for file in work.found.files:
-        users = world.users(work.owner_id, work.claims.identity(file.path), deleted)
-        files.append(replace(file, used_by=tuple(sorted({*file.used_by, *users}))))
-    if files == list(work.found.files):
-        return work.plan
-    return work.task.planned(work, found=work.found.having(files=tuple(files)))
+    deleted = {work.claims.identity(path) for path in deleted_files(work.plan)}
+    files = tuple(_with_needs(world, work, file, deleted) for file in work.found.files)
+    files = tuple(_closed_downwards(work, files))
+    return (
+        work.plan if files == tuple(work.found.files) else work.task.planned(work, found=work.found.having(files=files))
+    )
+
+
+def _with_needs(world, work, file, deleted):
+    identity = work.claims.identity(file.path)
+    users = world.users(work.owner_id, identity, deleted)
+    is_kept = file.role in ("medium", "no file")
+    return replace(
+        file,
+        used_by=tuple(sorted({*file.used_by, *users})),
+        unknown="" if is_kept else file.unknown or world.unknown(work.owner_id, identity),
+    )
+
+
+def _closed_downwards(work, files):
+    """Yield ``files``; what is below one that somebody needs is needed, too, and would be worthless without it."""
+    below, unknown = {}, ""
+    for file in files:
+        if file.role in ("disk", "support") and (file.used_by or file.unknown):
+            try:
+                below.update({work.claims.identity(path): file.path for path in work.claims.chain(file.path)})
+            except errors.PolyvirtError as error:
+                unknown = f"{file.path}, which is kept: {error}"
+    for file in files:
+        top = below.get(work.claims.identity(file.path))
+        users = (*file.used_by, *([f"{top}, which is kept"] if top else ()))
+        yield replace(file, used_by=tuple(sorted(users)), unknown=file.unknown or unknown)

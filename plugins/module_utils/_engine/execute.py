@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
 from .._core.frozen import replace
-from .._ports import permits
 from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail
@@ -18,7 +17,6 @@ from .progress.state import (
     CONFIRMING,
     OVER,
     READY,
-    UNDOING,
     Answered,
     Ask,
     Observe,
@@ -45,6 +43,8 @@ class Execution:
         self.clock, self._probe = works[0].task.clock, works[0].task.probe
         #: {future: (works, lane)} of the calls that are running.
         self._running = {}
+        #: {id(work): Look} of the works whose steps are being sent.
+        self._looks = {}
 
     def run(self):
         with ExitStack() as pools:
@@ -98,11 +98,35 @@ class Execution:
             if all(one.progress.phase in (CONFIRMING, OVER) for one in work.after):
                 lanes.setdefault((work.place, work.task.driver.lane(work.progress.vm)), []).append(work)
         busy_lanes = {lane for _works, lane in self._running.values()}
-        for lane, works in lanes.items():
-            if lane not in busy_lanes:
-                # Two connections can lead to the same lane: their steps are sent one after the other.
-                works = [work for work in works if work.task is works[0].task]
+        # Two connections can lead to the same lane: their steps are sent one after the other.
+        ready = {
+            lane: [work for work in works if work.task is works[0].task]
+            for lane, works in lanes.items()
+            if lane not in busy_lanes
+        }
+        later = self._look([work for works in ready.values() for work in works])
+        for lane, works in ready.items():
+            works = [work for work in works if id(work) not in later]
+            if works:
                 self._submit(_SENDERS, works, lambda works=works: self._apply(works), lane)
+
+    def _look(self, works):
+        """Look once more at the files that the next steps attach or lose, for all VMs of a task together.
+
+        Returns {id(work)} of those that have to wait until others have unlocked their files.
+        """
+        by_task, later = {}, set()
+        for work in works:
+            if work.claims is not None:
+                by_task.setdefault(id(work.task), []).append(work)
+        if by_task:
+            from .conflicts import Look  # A task that only waits for guests does not need it.
+
+            for group in by_task.values():
+                look = Look(group)
+                self._looks.update(dict.fromkeys(map(id, group), look))
+                later |= look.later
+        return later
 
     def _steps(self, work):
         """Return the steps to send; the source of a clone is observed again if this task has changed it."""
@@ -145,19 +169,18 @@ class Execution:
 
     def _applied(self, works):
         """Apply the steps of ``works``; returns [Sent]. An error (also of reading a source) fails only its VM."""
-        from .conflicts import lock_attached  # A task that only waits for guests does not need it.
+        from .conflicts import permit_of_next
 
-        batch, sent, locked = {}, {}, set()
-        with ExitStack() as held:
-            for work in works:
-                try:
-                    lock_attached(work, held, locked)
-                    batch[id(work)] = (work.progress.vm, self._steps(work))
-                except PolyvirtError as error:
-                    sent[id(work)] = _failed(error)
-            report(_text_of(works))
-            with permits.granted(*(_permit_of(work) for work in works)):
-                sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
+        batch, sent = {}, {}
+        for work in works:
+            try:
+                if id(work) in self._looks:
+                    self._looks[id(work)].check(work)
+                batch[id(work)] = (work.progress.vm, self._steps(work), permit_of_next(work))
+            except PolyvirtError as error:
+                sent[id(work)] = _failed(error)
+        report(_text_of(works))
+        sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
         report(None)
         return [sent[id(work)] for work in works]
 
@@ -227,6 +250,9 @@ class Execution:
             events = result()
         except Exception as error:  # As in _feed.
             events = [Sent(error=unexpected(error)) for _work in works]
+        for work in works:
+            if id(work) in self._looks:
+                self._looks.pop(id(work)).close(work)
         for work, event in zip(works, events):
             if event is not None:
                 self._feed(work, event)
@@ -243,14 +269,6 @@ class Execution:
         for future in self.clock.wait(list(self._running), pause):
             works, _lane = self._running.pop(future)
             self._finish(works, future.result)
-
-
-def _permit_of(work):
-    if work.progress.phase == UNDOING and work.claims is not None:
-        from .conflicts import permit_to_undo
-
-        return permit_to_undo(work)
-    return work.permit
 
 
 def _text_of(works):

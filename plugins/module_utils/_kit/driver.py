@@ -79,7 +79,9 @@ class Driver(Protocol):
         """VMs of the same lane are not processed in parallel; those of their steps that are ready are sent together."""
 
     def apply(self, batch: Sequence) -> Optional[Sequence]:
-        """Carry out (VM, steps) pairs; returns for each whether anything was changed (None: all were changed).
+        """Carry out (VM, steps, Permit): what the steps of that VM may destroy.
+
+        Returns for each whether anything was changed (None: all were changed).
 
         A step that is sent twice has the same result: the answer to the first request may have been lost.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .._core.errors import PolyvirtError, SomeFailed, unexpected
+from .._ports import permits
 
 
 class Last(list):
@@ -19,14 +20,20 @@ class Last(list):
 
 
 def in_rounds(begin, send, batch):
-    """Implement a driver's ``apply``: carry out all (VM, steps) pairs of ``batch``, different VMs at the same time.
+    """Implement a driver's ``apply``: carry out all (VM, steps, Permit) of ``batch``, different VMs at the same time.
+
+    One request has the calls of several VMs, so what one of them may destroy is permitted to all.
 
     ``begin(vm, step)`` returns the generator of a step. ``send({index: parts})`` sends calls: ``index`` is the place of
     the VM in ``batch``, ``parts`` a list of calls for each of one or more steps. It returns {index: [(result or error,
     whether anything was changed)]}, with one item per part up to the first that failed. Returns for each VM whether
     anything was changed (None: not known), and reports errors as ``one_by_one`` does.
     """
-    runs = [_VmRun(begin, vm, steps) for vm, steps in batch]
+    with permits.granted(*(permit for _vm, _steps, permit in batch)):
+        return _in_rounds(send, [_VmRun(begin, vm, steps) for vm, steps, _permit in batch])
+
+
+def _in_rounds(send, runs):
     for run in runs:
         run.advance()
     while any(run.parts for run in runs):
@@ -37,7 +44,7 @@ def in_rounds(begin, send, batch):
     failed = {index: run.error for index, run in enumerate(runs) if run.error is not None}
     wrote = {index: run.wrote for index, run in enumerate(runs)}
     if failed:
-        raise SomeFailed(failed, wrote) if len(batch) > 1 else failed[0]
+        raise SomeFailed(failed, wrote) if len(runs) > 1 else failed[0]
     return list(wrote.values())
 
 

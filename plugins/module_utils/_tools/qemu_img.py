@@ -142,6 +142,7 @@ class QemuImg:
         """Replace bytes within a qcow2 image that is not in use; what is below it stays as it is."""
         words = [word for place, byte in enumerate(data, offset) for word in ("-c", f"write -P {byte} {place} 1")]
         argv = [self._commands.find("qemu-io", INSTALL), "-f", "qcow2", *words, path]
+        files.check_loss(path, "write to")
         completed = self._commands.run(argv, timeout=_NO_TIMEOUT, writes=True)
         if completed.rc != 0:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr or completed.stdout)
@@ -164,11 +165,20 @@ class QemuImg:
 
     def _completed(self, *words, timeout=_NO_TIMEOUT, allowed=(0,)):
         argv = [self._commands.find(self._executable, INSTALL), *words]
+        if words[0] not in _READS:
+            files.check_loss(_written_by(words), "write to")
         completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
         if allowed is not None and completed.rc not in allowed:
             remedy = remedy_for(REMEDIES, completed.stderr)
             raise errors.CommandFailed(argv, completed.rc, completed.stderr, remedy=remedy)
         return completed
+
+
+def _written_by(words):
+    """The file that a command writes. ``create`` and ``resize`` end with a size, unless the size is that of a base."""
+    if words[0] == "resize" or (words[0] == "create" and words[-1].isdigit()):
+        return words[-2]
+    return {"create": words[-1], "convert": words[-1], "snapshot": words[-1]}[words[0]]
 
 
 def within(path, image_format, part):

@@ -26,6 +26,7 @@ def delete_step(vm, delete_disks, traits):
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
         raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Delete {users} first.")
+    _check_unknown(vm, delete_disks)
     _check_bound(vm, delete_disks)
     lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
     if lost and delete_disks == "none":
@@ -65,6 +66,15 @@ def check_not_guarded(vm):
         )
 
 
+def _check_unknown(vm, delete_disks):
+    """Reject a deletion that cannot keep a file which somebody may need, for all that is known."""
+    unknown = [file for file in vm.files if file.unknown and not (file.used_by or file.elsewhere)]
+    needed = [file for file in unknown if file.bound or delete_disks == "all"]
+    if needed:
+        remedy = None if needed[0].bound else "Omit delete_disks to keep the file."
+        raise Refused(f"{vm.name}: {needed[0].path} may be needed by {needed[0].unknown}", remedy)
+
+
 def _check_bound(vm, delete_disks):
     """Reject a deletion that would take a disk with it that this collection did not create."""
     foreign = [file.path for file in vm.files if file.bound and file.role == "disk" and not _is_ours(vm, file)]
@@ -85,8 +95,8 @@ def why_kept(vm, file, delete_disks):
     """Return the reason why a file is kept, or an empty string if it is deleted."""
     if file.used_by:
         return f"used by {', '.join(file.used_by)}"
-    if file.elsewhere:
-        return file.elsewhere
+    if file.elsewhere or file.unknown:
+        return file.elsewhere or f"may be needed by {file.unknown}"
     if file.role == "medium":
         return "an ISO image is never deleted"
     if file.role == "no file":

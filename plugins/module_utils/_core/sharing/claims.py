@@ -119,8 +119,12 @@ class HoldsClaims:
         raise NotImplementedError
 
     def held_now(self, wanted: Sequence[Claim]) -> Sequence[Held]:
-        """Return ``held``, read again: this task has locked the files ``wanted``, and is about to attach them."""
+        """Return ``held``, read again: this task has locked the files ``wanted``, to attach them or to lose them."""
         return self.held(wanted)
+
+    def takes_now(self, plan: Plan, step: Step) -> Sequence[str]:
+        """Return ``takes`` as the last ``held_now`` has read it."""
+        return self.takes(plan, step)
 
     def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
         """Return what needs stored ``images`` and is in no definition: disk files that no VM has.
@@ -329,11 +333,21 @@ def can_claim(plan, options=()):
 
 
 def claims_of_plan(plan, own, driver, source=None, copies_running=False):
-    """Return (claims only while the plan is carried out, claims after it).
+    """Return (claims only while the plan is carried out, claims after it); the arguments of ``claims_of_steps``."""
+    return claims_of_all(claims_of_steps(plan, own, driver, source, copies_running), own)
+
+
+def claims_of_all(claimed, own=()):
+    """Return (claims only while steps are carried out, claims after them) of what ``claims_of_steps`` returns."""
+    return [claim for _step, during, _after in claimed for claim in during], claimed[-1][2] if claimed else list(own)
+
+
+def claims_of_steps(plan, own, driver, source=None, copies_running=False):
+    """Return [(step, claims only while it is carried out, claims of the VM after it)].
 
     ``own`` are the claims that the VM holds before, ``source`` is the Held of a clone's source.
     """
-    during, after, vm = [], list(own), plan.before
+    found, after, vm = [], list(own), plan.before
     for one in planned(plan):
         before, vm = vm, simulate(vm, [one.step])
         more, after = _OF_VERB.get(one.step.verb, _of_others)(_Moment(one.step, before, vm, driver), after)
@@ -342,9 +356,10 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
         files = [claim for claim in files if claim.identity is not None]
         if one.step.verb == "clone" and source is not None:
             files += _of_source(one.step, source, driver, copies_running)
-        during += [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
+        during = [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
         after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE)), *driver.stored(plan, one.step)]
-    return during, after
+        found.append((one.step, during, after))
+    return found
 
 
 class _Moment(Frozen):

@@ -5,14 +5,31 @@
 
 from __future__ import annotations
 
+from ..frozen import replace
 from ..model import SUSPENDED
-from ..planner.planned_steps import deleted_files
 from ..planner.simulate import simulate
 from ..verbs import VERB, Permit
-from .claims import BACKUPS, BASE, DELETE, FILE, GROW, MERGE, MOVE, READ, RESTORE, SHARED, SNAPSHOT, WRITE, Claim
+from .claims import (
+    BACKUPS,
+    BASE,
+    DELETE,
+    FILE,
+    GROW,
+    MERGE,
+    MOVE,
+    READ,
+    RESTORE,
+    SHARED,
+    SNAPSHOT,
+    WRITE,
+    Claim,
+    claims_of_all,
+)
 
 #: Modes of claims in which what is in a file is lost, or is written by another program.
 LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
+#: Options by which the disks of a new VM are linked to existing files.
+_LINKED_TO = frozenset({"clone", "image"})
 
 
 def asked_about(backups, claims):
@@ -20,28 +37,38 @@ def asked_about(backups, claims):
     return [Claim(FILE, claims.identity(path), READ, BACKUPS, path) for one in backups for path in one.files]
 
 
-def permit_of(plan, during, after=(), own=()):
-    """Return the Permit of a plan that claims ``during`` and then ``after``, compared with what all VMs hold.
+def permit_of(plan, claimed=(), own=()):
+    """Return the Permit of a plan, with a part for each verb. ``claimed`` are its ``claims_of_steps``.
 
-    ``own`` are the claims that the VM holds before.
+    ``own`` are the claims that the VM holds before. Without claims, a plan loses only what has no file.
     """
-    lost = [claim for claim in during if claim.kind == FILE and claim.mode in LOSSES]
-    things, vm = set(), plan.before
-    for step in plan.steps:
-        things.update(_THINGS[kind](vm, step) for kind in VERB[step.verb].loses)
-        vm = simulate(vm, [step])
-    deleted = sorted({*deleted_files(plan), *(one.text for one in lost if one.mode == DELETE)})
+    claimed = claimed or [(step, (), ()) for step in plan.steps]
+    during, after = claims_of_all(claimed)
     named = [claim.text for claim in (*during, *after) if claim.kind == FILE]
-    files = [(one.text, one.identity[1]) for one in lost]
-    return Permit(files, frozenset().union(*things), deleted=deleted, named=named, attached=_attached(after, own))
+    vm, parts, attached = plan.before, {}, _attached(after, own)
+    for step, lost, _after in claimed:
+        part = replace(_of_step(vm, step, lost), named=named, attached=attached if VERB[step.verb].attaches else ())
+        parts[step.verb] = parts.get(step.verb, Permit()).joined(part)
+        vm = simulate(vm, [step])
+    return replace(Permit().joined(*parts.values()), parts=parts)
+
+
+def _of_step(vm, step, during):
+    """Return what a step loses, which claims ``during`` while it is carried out; ``vm`` is as before it."""
+    lost = [claim for claim in during if claim.kind == FILE and claim.mode in LOSSES]
+    things = frozenset().union(*(_THINGS[kind](vm, step) for kind in VERB[step.verb].loses))
+    listed = step.arguments.get("files", ()) if VERB[step.verb].deletes else ()
+    deleted = sorted({*listed, *(one.text for one in lost if one.mode == DELETE)})
+    return Permit([(one.text, one.identity[1]) for one in lost], things, deleted=deleted, lost=lost)
 
 
 def _attached(after, own):
-    """Return the claims of the existing files that become disks of the VM, and of those below them."""
+    """Return the claims of the existing files that become disks of the VM, and of those below its disks."""
     known = {claim.identity for claim in own}
     added = [claim for claim in after if claim.kind == FILE and not claim.is_new and claim.identity not in known]
-    disks = {claim.option for claim in added if claim.option.startswith("disks.") and claim.mode in (WRITE, SHARED)}
-    return tuple(claim for claim in added if claim.option in disks and claim.mode in (WRITE, SHARED, BASE))
+    options = {claim.option for claim in added if claim.option.startswith("disks.") and claim.mode in (WRITE, SHARED)}
+    options |= _LINKED_TO
+    return tuple(claim for claim in added if claim.option in options and claim.mode in (WRITE, SHARED, BASE))
 
 
 def _snapshots(vm, step):
@@ -52,7 +79,10 @@ def _snapshots(vm, step):
 _THINGS = {
     "vm": lambda vm, step: frozenset({("vm", vm.id)}),
     "state": lambda vm, step: frozenset({("state", vm.id)}),
-    "memory": lambda vm, step: frozenset({("memory", vm.id)} if vm.power == SUSPENDED else ()),
+    # A transient VM exists only while it runs.
+    "memory": lambda vm, step: frozenset(
+        [*([("memory", vm.id)] if vm.power == SUSPENDED else ()), *(() if vm.persistent else [("vm", vm.id)])]
+    ),
     "snapshots": lambda vm, step: frozenset({("snapshot", vm.id)}),
     "snapshot": _snapshots,
 }

@@ -80,19 +80,41 @@ def _not_its_source(new, other):
     return not is_source or (other.on and not new.claim.while_on)
 
 
+def _reason(text):
+    """Return a rule for claims that never exclude each other; ``text`` says why."""
+
+    def never(new, other):
+        return False
+
+    never.why = text
+    return never
+
+
+_BOTH_READ = _reason("both only read the file")
+_SHAREABLE = _reason("several VMs use a shareable disk at the same time on purpose")
+_LARGER = _reason("who reads a disk is not harmed if it gets larger")
+_KEEPS_CONTENT = _reason("what VMs read stays the same, and the platform locks the disk of a running one")
+_LOSES_NOTHING = _reason("attaching and copying lose nothing, whatever an image that cannot be read may need")
+_ANY = _reason("an own image that cannot be read may use any file, but its VM only attaches it")
+
 #: (mode of the new claim, mode of the claim that another VM holds): rule that says whether they exclude each other.
-EXCLUDES = {
-    (WRITE, WRITE): _added, (WRITE, SHARED): _added, (WRITE, READ): _both_on, (WRITE, BASE): _always,
-    (SHARED, WRITE): _added, (SHARED, BASE): _always,
-    (READ, WRITE): _both_on,
-    (BASE, WRITE): _not_its_source, (BASE, SHARED): _added,
-    (COPY, WRITE): _not_its_source, (COPY, SHARED): _always,
-    (DELETE, UNREADABLE): _is_no_backup, (MERGE, UNREADABLE): _always,
-    (DELETE, WRITE): _always, (DELETE, SHARED): _always, (DELETE, READ): _always, (DELETE, BASE): _always,
-    (GROW, BASE): _always, (RESTORE, BASE): _always, (MERGE, BASE): _always, (SNAPSHOT, BASE): _holder_on,
-    (GROW, WRITE): _holder_on, (RESTORE, WRITE): _always,
-    (MOVE, WRITE): _always, (MOVE, SHARED): _always, (MOVE, READ): _always, (MOVE, BASE): _always,
+#: Each new mode has a rule for each of HELD: a pair without a rule is an error, not a permission.
+HELD = (WRITE, SHARED, READ, BASE, UNREADABLE)
+_RULES = {
+    WRITE: (_added, _added, _both_on, _always, _LOSES_NOTHING),
+    SHARED: (_added, _SHAREABLE, _SHAREABLE, _always, _LOSES_NOTHING),
+    READ: (_both_on, _SHAREABLE, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    BASE: (_not_its_source, _added, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    UNREADABLE: (_ANY, _ANY, _ANY, _ANY, _ANY),
+    COPY: (_not_its_source, _always, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    GROW: (_holder_on, _holder_on, _LARGER, _always, _always),
+    SNAPSHOT: (_KEEPS_CONTENT, _KEEPS_CONTENT, _KEEPS_CONTENT, _holder_on, _holder_on),
+    RESTORE: (_always, _always, _holder_on, _always, _always),
+    MERGE: (_always, _always, _always, _always, _always),
+    DELETE: (_always, _always, _always, _always, _is_no_backup),
+    MOVE: (_always, _always, _always, _always, _always),
 }  # fmt: skip
+EXCLUDES = {(new, held): rule for new, rules in _RULES.items() for held, rule in zip(HELD, rules)}
 #: Two slots of one VM.
 _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE), (WRITE, BASE), (BASE, WRITE)})
 #: Work on a file that others have to wait for; those who only read it can do so at the same time.
@@ -121,8 +143,7 @@ def excludes(new, held, other):
     if held.identity == UNREADABLE and claim.is_new:  # Nothing can be on top of it yet.
         return False
     if claim.kind == FILE:
-        rule = EXCLUDES.get((claim.mode, held.mode))
-        return rule is not None and rule(new, other)
+        return EXCLUDES[claim.mode, held.mode](new, other)
     if claim.kind == PORT:
         both = new.power in IN_USE and other.power in IN_USE
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
@@ -203,7 +224,7 @@ class Conflict(Frozen):
 
     def _found(self, users):
         claim, held = self.claim, self.held
-        if held.identity == UNREADABLE:
+        if UNREADABLE in (held.identity, held.mode):
             return held.text
         if claim.mode == MOVE:
             return f"{claim.text} would be moved, and this task attaches it to {users} by its path"
@@ -215,10 +236,11 @@ class Conflict(Frozen):
             return f"{claim.text} is used by {users}"
         if claim.source is not None and claim.source == self.holder.owner_id:
             return f"'{self.holder.name}' is {self.holder.power}, so its disk {claim.text} may be written"
-        if held.mode == BASE and held.option.startswith(SNAPSHOTS):
-            return f"{claim.text} must not be written to, because snapshots of {users} need it"
         if held.mode == BASE:
-            return f"{claim.text} must not be written to, because it is the backing file of disks of {users}"
+            done = "deleted" if claim.mode == DELETE else "written to"
+            is_of_snapshots = held.option.startswith(SNAPSHOTS)
+            why = f"snapshots of {users} need it" if is_of_snapshots else f"it is the backing file of disks of {users}"
+            return f"{claim.text} must not be {done}, because {why}"
         what = _WHAT[held.mode] if held.option.startswith("disks.") else "used by"
         return f"{claim.text} is {what} {users}{'' if claim.mode in (WRITE, SHARED) else _MAY_WRITE}"
 
@@ -241,6 +263,7 @@ _REMEDIES = {
     (READ, False): "Stop that VM first, or use a copy.",
     (BASE, False): _DELETE_FIRST,
     (BASE, True): _DELETE_FIRST,
+    (UNREADABLE, False): "Repair what cannot be read, or detach it from its VM.",
     (DELETE, False): "Use another file, or keep it (delete_disks: none).",
     (DELETE, True): "Delete the source in a task after this one.",
     MAC: "Set another MAC, or omit mac to have one generated.",
@@ -323,12 +346,18 @@ class World:
         ``deleted`` are the identities of the files that are deleted with the VM. If a disk that is kept cannot be read,
         it may need any file.
         """
-        others = self.holders(owner_id, FILE, identity)
+        others = [one for one in self.holders(owner_id, FILE, identity) if _known(one, identity)]
         own = self.of(owner_id).claims if identity in deleted else ()
         kept = kept_disks(own, deleted)
         above = [claim for claim in own if claim.option in kept and claim.text != kept[claim.option]]
         needed = {kept[claim.option] for claim in above if claim.identity in (identity, UNREADABLE)}
         return tuple(sorted({held.name for held in others} | needed))
+
+    def unknown(self, owner_id, identity):
+        """Return who may need a file of ``owner_id``, and why that cannot be read; empty if that is known of all."""
+        holders = [*self.holders(owner_id, FILE, UNREADABLE), *self.holders(owner_id, FILE, identity)]
+        found = [(one.name, claim) for one in holders for claim in one.claims if _is_unknown(claim, identity)]
+        return next((f"{name}: {claim.text.rstrip('.')}. {claim.remedy}".strip() for name, claim in found), "")
 
     def enter(self, work, during, after):
         """Enter the plan of ``work``; ``after`` is the Held of its VM after it. Returns (Conflict or None, works).
@@ -397,6 +426,16 @@ class World:
         return before is not None and claim.key in {one.key for one in before.claims}
 
 
+def _is_unknown(claim, identity):
+    """Return whether a claim may be on a file, for all that is known."""
+    may_be = claim.identity == UNREADABLE or (claim.mode == UNREADABLE and claim.identity == identity)
+    return claim.kind == FILE and may_be
+
+
+def _known(held, identity):
+    return any(claim.identity == identity and claim.mode != UNREADABLE for claim in held.claims)
+
+
 def _added_and_kept(before, after):
     """Return (claims that ``after`` has in addition to ``before``, those that both have): two slots are two claims."""
     known, added, kept = Counter(claim.key for claim in before.claims), [], []
@@ -417,7 +456,8 @@ def _waits(new, claim, held):
     """Return whether a new claim needs what an earlier plan lets go of, or works on."""
     if (claim.kind, claim.identity, new.claim.kind) != (FILE, new.claim.identity, FILE):
         return excludes(new, claim, held)
-    # The source of a copy that may run meanwhile may be started.
-    is_read = claim.mode == COPY and (new.claim.mode in _READING or (claim.while_on and new.claim.mode == WRITE))
-    is_in_progress = claim.mode in _IN_PROGRESS and not is_read
-    return new.claim.mode == DELETE or is_in_progress or excludes(new, claim, held)
+    if claim.mode in _IN_PROGRESS:
+        # The source of a copy that may run meanwhile may be started.
+        is_read = claim.mode == COPY and (new.claim.mode in _READING or (claim.while_on and new.claim.mode == WRITE))
+        return new.claim.mode == DELETE or not is_read
+    return new.claim.mode == DELETE or excludes(new, claim, held)

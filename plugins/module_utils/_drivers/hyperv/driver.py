@@ -194,7 +194,7 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def apply(self, batch):
         self._host_files = None  # The steps make it out of date.
-        self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
+        self._targets = [Target(vm.name, vm.id) for vm, *_others in batch]
         send = partial(side_by_side, self._send_and_read)
         return in_rounds(partial(carry_out, self), send, batch)
 

@@ -248,6 +248,10 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
                 error.message = own_id.sub(lambda _found: vm.name, error.message)
             raise
 
+    def check_written(self, path, verb):
+        """Raise Refused unless the plan lists that this step writes to a file, such as one that libvirt merges into."""
+        permits.check(path, self.claims.file_identity(path), verb)
+
     def define(self, definition, is_record=False):
         """Store a definition. It may name files that its VM has, those of its record, and those that the plan names."""
         from .own_files import new_files

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._core.errors import CommandFailed
 from ..._core.model import SUSPENDED
+from ..._ports import permits
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
 from .settings.nvram import reset_qcow2
@@ -40,6 +41,8 @@ def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         driver.virsh.run("managedsave-remove", vm.id)
     else:
+        if not vm.persistent:  # libvirt forgets it.
+            permits.check_thing("vm", vm.id)
         _change_state(driver, vm, (_OFF,), "destroy")
 
 

@@ -13,7 +13,7 @@ from ..._core.verbs import POWER_VERBS
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, permits
 from ..._tools.vmctl import Busy
 from .observe import VmmObserver, connected
 from .options import STORAGE
@@ -67,7 +67,7 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
 
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
-        if all(step.verb == "fetch" for _vm, steps in batch for step in steps):
+        if all(step.verb == "fetch" for _vm, steps, _permit in batch for step in steps):
             # It may take minutes, and needs no lock.
             return one_by_one(partial(carry_out, self), batch, change_counter.count)
         with files.held(os.path.dirname(self.config_file)) as is_locked:
@@ -84,17 +84,19 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
 
 
 class _InTwoPhases:
-    """A batch of (VM, steps). Only the first step of a VM can change vm.conf, because the core observes after each."""
+    """A batch of (VM, steps, Permit). Only the first step of a VM can change vm.conf: the core observes after each."""
 
     def __init__(self, driver, batch):
         self._driver, self._batch = driver, batch
         self._errors, self._wrote = {}, dict.fromkeys(range(len(batch)), False)
 
     def run(self):
-        first = {index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if steps[0].verb not in _APART}
+        first = {
+            index: [steps[0]] for index, (_vm, steps, _permit) in enumerate(self._batch) if steps[0].verb not in _APART
+        }
         if first:
             self._edit(first)
-        rest = {index: steps[len(first.get(index, ())) :] for index, (_vm, steps) in enumerate(self._batch)}
+        rest = {index: steps[len(first.get(index, ())) :] for index, (_vm, steps, _permit) in enumerate(self._batch)}
         self._carry_out({index: steps for index, steps in rest.items() if index not in self._errors}, done=first)
         if not self._errors:
             return list(self._wrote.values())
@@ -114,7 +116,8 @@ class _InTwoPhases:
             edit.withdraw(self._name(index))
             error.wrote = self._wrote[index] = self._name(index) in edit.not_undoable
         try:
-            edit.commit()
+            with permits.granted(*(self._batch[index][2] for index in staged)):
+                edit.commit()
         except PolyvirtError as error:
             error.steps_done, error.wrote = 0, not edit.is_undone or bool(edit.not_undoable)
             for index in staged:
@@ -127,12 +130,12 @@ class _InTwoPhases:
 
     def _starting(self):
         """Return the names of the VMs that this batch starts; vmd may start them when it reads vm.conf."""
-        return {vm.name for vm, steps in self._batch if any(step.verb == "start" for step in steps)}
+        return {vm.name for vm, steps, _permit in self._batch if any(step.verb == "start" for step in steps)}
 
     def _carry_out(self, steps_of, done):
         """Carry out {index in the batch: steps}, and record errors; ``done`` are the steps before these."""
         indexes = [index for index, steps in steps_of.items() if steps]
-        batch = [(self._batch[index][0], steps_of[index]) for index in indexes]
+        batch = [(self._batch[index][0], steps_of[index], self._batch[index][2]) for index in indexes]
         try:
             wrote = (
                 dict(enumerate(one_by_one(partial(carry_out, self._driver), batch, change_counter.count)))

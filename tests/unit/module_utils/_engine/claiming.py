@@ -29,6 +29,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_create import find_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    DELETE,
     FILE,
     NEW,
     READ,
@@ -156,11 +157,13 @@ class MemoryClaims(HoldsClaims):
 
     def held(self, wanted):
         self.calls.append(tuple(wanted))
-        return [*(self._held(machine) for machine in self._host.machines), *self._detached()]
+        deleted = {claim.identity[1] for claim in wanted if claim.mode == DELETE}
+        return [*(self._held(machine) for machine in self._host.machines), *self._detached(deleted)]
 
-    def _detached(self):
-        """Images that no VM has, and that need a file below them."""
+    def _detached(self, deleted):
+        """Images that no VM has, that need a file below them, and that are not ``deleted`` themselves."""
         used = {path for machine in self._host.machines for path in self._host.disks_of(machine)}
+        used |= deleted
         for path in [path for path, below in self._host.files.items() if below is not None and path not in used]:
             yield Held(self.owner_id(path), path, claims=tuple(self.file(path, WRITE, path)[1:]))
 

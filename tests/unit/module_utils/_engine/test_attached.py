@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import SHARED
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import conflicts
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 
 from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, host, owned, with_disk1
-from unit.module_utils._engine.tasks import new, run, vm
+from unit.module_utils._engine.tasks import carried_out, new, run, vm
 
 BASE, WEB = "/data/base.img", {"disks": {"disk1": {"source": DATA}}}
 NAME = f"file {DATA}"
@@ -87,14 +88,17 @@ def test_file_that_another_task_attaches_now_is_waited_for(timeout, ends):
         (vm("web", "started"), 1),
         (new("api"), 1),
         (new("api", disks={"disk1": {}}), 1),
-        (vm("api", clone="web", linked=True), 1),
+        (vm("api", clone="web", linked=True), 2),
+        (vm("api", clone="web"), 1),
+        (vm("web", "absent"), 2),
+        (vm("web", disks={"disk1": {"size": 2 << 30}}), 2),
         (vm("web", disks={"disk1": None, "disk2": {"source": DATA}}), 1),
         (vm("web", disks={"disk1": {"source": "/data/other.img"}}), 2),
         (new("api", disks={"disk1": {"source": "/data/other.img"}}), 2),
     ],
     ids=lambda value: value if isinstance(value, int) else f"{value.name} {value.state} {[*value.config]}",
 )
-def test_only_a_task_that_attaches_an_existing_file_reads_again(request_, readings):
+def test_only_a_task_that_attaches_or_loses_an_existing_file_reads_again(request_, readings):
     driver = Claiming(host(with_disk1("web"))())
     outcome = run(driver, request_)
     assert (outcome.failed, outcome.changed, len(driver.held.calls)) == (False, True, readings), outcome.msg
@@ -131,3 +135,96 @@ def test_only_a_base_itself_waits_while_an_image_on_it_is_attached(path, waits):
         outcome = run(driver, vm("web", policy={"timeout": 1}.items(), disks={"disk1": {"source": path}}))
     assert (outcome.failed, driver.clock.now() > 0) == (waits, waits), outcome.msg
     assert not waits or f"another task is attaching {BASE}." in outcome.msg
+
+
+# Files that are lost --------------------------------------------------------------------------------------------------
+
+DISK = "/vms/web-disk0.img"
+
+
+def _needs_the_disk(driver, name="late"):
+    driver.host.files["/vms/late.img"] = DISK
+    driver.host.machines.append(existing(name, disks={"disk0": "/vms/late.img"})())
+
+
+@pytest.mark.parametrize(
+    "losing",
+    [vm("web", "absent"), vm("web", disks={"disk0": {"size": 99 << 30}})],
+    ids=["deletion", "growth"],
+)
+def test_file_that_somebody_needs_since_the_plan_was_made_is_not_lost(losing):
+    driver = Claiming(host(existing("web"))())
+    _meanwhile(driver, lambda: _needs_the_disk(driver))
+    outcome = run(driver, losing)
+    done = "deleted" if losing.state == "absent" else "written to"
+    assert outcome.failed
+    assert f"{DISK} must not be {done}, because it is the backing file of disks of late." in outcome.msg
+    assert (driver.calls, DISK in driver.host.files) == ([], True)
+    # Planned again, the deletion keeps it.
+    again = run(driver, vm("web", "absent"))
+    assert (again.failed, again.vms[0]["kept"], DISK in driver.host.files) == (
+        False,
+        [{"path": DISK, "reason": "used by late"}],
+        True,
+    )
+
+
+def test_one_look_for_all_vms_whose_files_are_deleted_together():
+    names = [f"web{number}" for number in range(20)]
+    driver = Claiming(host(*map(existing, names))())
+    outcome = run(driver, *(vm(name, "absent") for name in names))
+    assert (outcome.failed, len(driver.held.calls)) == (False, 2), outcome.msg
+
+
+def test_files_of_so_many_vms_are_locked_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(conflicts, "_MOST_LOCKED", 8)
+    names = [f"web{number}" for number in range(20)]
+    driver = Claiming(host(*map(existing, names))())
+    outcome = run(driver, *(vm(name, "absent") for name in names))
+    assert (outcome.failed, len(driver.held.calls)) == (False, 1 + 3), outcome.msg
+
+
+def test_file_that_another_task_locks_is_not_deleted():
+    driver = Claiming(host(existing("web"))())
+    with exclusive.held(f"file {DISK}", shared=True):
+        outcome = run(driver, vm("web", "absent", policy={"timeout": 1}.items()))
+    assert outcome.msg.startswith(f"web: {DISK}: another task is deleting or changing {DISK}. Run the task again")
+    assert driver.calls == []
+
+
+def test_file_that_the_platform_would_also_take_by_now_stops_the_deletion():
+    driver = Claiming(host(existing("web"))())
+    driver.claims.takes_now = lambda plan, step: ["/nvram"]
+    outcome = run(driver, vm("web", "absent"))
+    assert outcome.msg.startswith("web: /nvram would be deleted, too: it was added after the plan.")
+    assert driver.calls == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "kept"),
+    [("top", ("top", "mid", "base")), ("mid", ("mid", "base")), ("base", ("base",)), (None, ())],
+)
+def test_what_is_below_a_kept_file_is_kept(needed, kept):
+    """Without its base, the file that somebody needs would be worthless."""
+    paths = {one: f"/vms/{one}.img" for one in ("top", "mid", "base")}
+
+    class Chained(Claiming):
+        def _seen(self, machine, facets):
+            seen = super()._seen(machine, facets)
+            files = [File(path, "disk", True) for path in paths.values()]
+            return seen.having(files=tuple(files)) if machine.name == "web" and "files" in facets else seen
+
+    def make():
+        made = host(existing("web", disks={"disk0": paths["top"]}), existing("other"))()
+        made.machines[0].mark["files"] = list(paths.values())
+        made.files.update({paths["top"]: paths["mid"], paths["mid"]: paths["base"], paths["base"]: None})
+        made.files["/vms/other-disk0.img"] = paths.get(needed)
+        return made
+
+    gone = vm("web", "absent")
+    done = carried_out(make, gone, carry_out=lambda host, check: run(Chained(host), gone, check=check))
+    assert {one for one, path in paths.items() if path in done.host.files} == set(kept)
+    reasons = {one["path"]: one["reason"] for one in done.outcome.vms[0]["kept"]}
+    assert set(reasons) == {paths[one] for one in kept}
+    assert not needed or reasons[paths[needed]] == "used by other"
+    assert needed != "mid" or reasons[paths["base"]] == f"used by {paths['mid']}, which is kept, other"

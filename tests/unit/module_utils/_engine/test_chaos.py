@@ -48,7 +48,7 @@ class Chaos(World):
         return super().observe(targets, facets)
 
     def apply(self, batch):
-        self.segments.append([vm.name for vm, _steps in batch])
+        self.segments.append([vm.name for vm, _steps, _permit in batch])
         one_by_one(self.carry_out, batch, change_counter.count)
 
     def __getattribute__(self, name):

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import execute
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._engine.claiming import DATA, DISK, Claiming, disk1, existing, host, owned, path_of, with_disk1
 from unit.module_utils._engine.tasks import (
@@ -167,7 +168,7 @@ def test_order_that_the_user_has_listed_is_no_advice():
 
 
 def test_deletions_of_what_is_no_file_do_not_wait_for_each_other(monkeypatch):
-    monkeypatch.setattr(execute.permits, "check", lambda *_file: None)  # The paths of this driver are no files.
+    monkeypatch.setattr(permits, "check", lambda *_file: None)  # The paths of this driver are no files.
     driver = Claiming(host(existing("a"), existing("b"))())
     driver.held.file_identity = lambda path: None
     driver.inject_errors("delete", CommandFailed(("tool",), 1, "no"))

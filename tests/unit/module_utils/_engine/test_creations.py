@@ -100,7 +100,10 @@ def test_vm_is_not_created_or_started_twice_after_a_lost_answer(world, lost):
 def test_synchronous_creation_and_start_are_sent_together():
     world, steps = World(synchronous_verbs=["create"]), []
     apply = world.apply
-    world.apply = lambda batch: (steps.append([step.verb for _vm, sent in batch for step in sent]), apply(batch))[1]
+    world.apply = lambda batch: (
+        steps.append([step.verb for _, sent, _ in batch for step in sent]),
+        apply(batch),
+    )[1]
     carry_out(world, create_request())
     assert (steps, len(world.observations)) == ([["create", "start"]], 3)
 

@@ -25,7 +25,7 @@ class Together(World):
         self.faults = faults
 
     def apply(self, segment):
-        self.segments.append([vm.name for vm, _steps in segment])
+        self.segments.append([vm.name for vm, _steps, _permit in segment])
         return one_by_one(self.carry_out, segment, change_counter.count)
 
     def _start(self, vm, step):

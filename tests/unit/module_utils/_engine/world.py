@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ansible_collections.polyvirt.core.plugins.module_utils._core import model
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Field, Observation, Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 GIB = 1 << 30
 
@@ -128,11 +129,12 @@ class World:
         return self._lane or vm.id or vm.name
 
     def apply(self, segment):
-        self.segments.append([vm.name for vm, _steps in segment])
-        for vm, steps in segment:
+        self.segments.append([vm.name for vm, _steps, _permit in segment])
+        for vm, steps, permit in segment:
             for number, step in enumerate(steps):
                 try:
-                    self._do(vm, step)
+                    with permits.granted(permit):
+                        self._do(vm, step)
                 except Exception as error:
                     error.steps_done = number
                     raise

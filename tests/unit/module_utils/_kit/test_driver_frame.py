@@ -26,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import
     read_all,
     supported,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 
 def test_printed_mark_can_be_parsed():
@@ -153,6 +154,10 @@ def test_error_of_one_vm_does_not_stop_the_others():
 
     steps = [Step("configure"), Step("start"), Step("pause")]
     with pytest.raises(SomeFailed) as caught:
-        one_by_one(carry_out, [(Vm("web"), steps), (Vm("db"), steps)], lambda: (len(done), 0))
+        one_by_one(
+            carry_out,
+            [(Vm("web"), steps, permits.ANYTHING), (Vm("db"), steps, permits.ANYTHING)],
+            lambda: (len(done), 0),
+        )
     assert done == [("web", "configure"), ("db", "configure"), ("db", "start"), ("db", "pause")]
     assert [(error.steps_done, error.wrote) for error in caught.value.by_index.values()] == [(1, True)]

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, SomeFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.in_rounds import Last, in_rounds
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 CREATE, START, PAUSE = Step("create"), Step("start"), Step("pause")
 
@@ -61,7 +62,7 @@ class Backend:
 
 
 def _carried_out(backend, *names, steps=(CREATE, START, PAUSE)):
-    return in_rounds(backend.step, backend.send, [(Vm(name), steps) for name in names])
+    return in_rounds(backend.step, backend.send, [(Vm(name), steps, permits.ANYTHING) for name in names])
 
 
 def test_first_calls_of_a_step_are_sent_with_the_last_ones_of_the_previous_step():

@@ -78,6 +78,7 @@ def test_image_with_other_content_or_size_is_not_identical(tool, tmp_path):
     assert not tool.identical(str(tmp_path / "zeros"), str(tmp_path / "more"))
 
 
+@pytest.mark.usefixtures("may_destroy")
 def test_image_grows_and_never_shrinks(tool, tmp_path):
     disk = str(tmp_path / "disk")
     tool.create(disk, "raw", 4 * MIB)
@@ -112,6 +113,7 @@ def test_snapshot_is_copied_out_of_an_image(tool, tmp_path, name):
     assert (tool.info(copy).backing, tool.info(copy).snapshots) == (base, ())
 
 
+@pytest.mark.usefixtures("may_destroy")
 def test_snapshot_of_an_image_without_a_base_is_copied_without_one(tool, tmp_path):
     image, copy = str(tmp_path / "image"), str(tmp_path / "copy")
     tool.create(image, "qcow2", MIB)

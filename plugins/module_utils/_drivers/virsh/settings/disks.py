@@ -302,10 +302,11 @@ def remove_disk(driver, vm, definition, running, change, created):
 
 def grow_disk(driver, vm, definition, running, change, created):
     """Enlarge a disk. The core has rejected smaller sizes: blockresize would shrink the disk without a warning."""
+    disk = vm.config["disks"][change.key]
     if running is not None:
+        driver.check_written(disk["source"], "enlarge")
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
         return
-    disk = vm.config["disks"][change.key]
     driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
 
 

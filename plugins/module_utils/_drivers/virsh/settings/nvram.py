@@ -18,7 +18,7 @@ import os
 from ...._core.errors import Refused, Unsupported, remedy_for
 from ...._core.model import NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
-from ...._ports import files
+from ...._ports import files, permits
 from .architecture import machine_type, row_of
 from .firmware import FIRMWARE, nvram_of, read_firmware, read_secure_boot
 from .native import versioned_machine
@@ -137,7 +137,8 @@ def place_new_nvram(driver, vm, definition, changes, previous):
 def _fill(storage, path, image_format, image, is_own):
     if is_own and files.exists(path):
         # A new file would lack the snapshots that an earlier one contains.
-        storage.qemu_img.overwrite(image["source"], image["format"], path, image_format)
+        with permits.also([path]):  # The record of the VM names it.
+            storage.qemu_img.overwrite(image["source"], image["format"], path, image_format)
     else:
         storage.create_disk(path, {"format": image_format}, image)
 
@@ -187,7 +188,8 @@ def reset_qcow2(driver, definition, name):
     if read_format(definition) != QCOW2 or (template and definition.native("os/nvram@templateFormat") == QCOW2):
         return False
     image = {"source": template, "format": RAW} if template else _image_of(_firmware_in(definition, name))
-    driver.storage.qemu_img.overwrite(image["source"], image["format"], nvram_of(definition), QCOW2)
+    with permits.also([nvram_of(definition)]):  # The task resets it.
+        driver.storage.qemu_img.overwrite(image["source"], image["format"], nvram_of(definition), QCOW2)
     return True
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ON, RUNNING, STOPPED, UNKNOWN
@@ -30,7 +32,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Claim,
     Held,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import World, is_started, overlap
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import (
+    EXCLUDES,
+    World,
+    is_started,
+    overlap,
+)
 
 ALWAYS, NEVER = frozenset({"added", "added, on", "raised"}), frozenset()
 #: The holder is (off, on); the cell is the set of what the new claim may not be. "added" to a VM that is off after its
@@ -58,30 +65,50 @@ TABLE = {
     (COPY, READ): (NEVER, NEVER),
     (COPY, BASE): (NEVER, NEVER),
     (GROW, WRITE): (NEVER, ALWAYS),
-    (GROW, SHARED): (NEVER, NEVER),
+    (GROW, SHARED): (NEVER, ALWAYS),
     (GROW, READ): (NEVER, NEVER),
     (GROW, BASE): (ALWAYS, ALWAYS),
     (RESTORE, WRITE): (ALWAYS, ALWAYS),
-    (RESTORE, SHARED): (NEVER, NEVER),
-    (RESTORE, READ): (NEVER, NEVER),
+    (RESTORE, SHARED): (ALWAYS, ALWAYS),
+    (RESTORE, READ): (NEVER, ALWAYS),
     (RESTORE, BASE): (ALWAYS, ALWAYS),
     (SNAPSHOT, WRITE): (NEVER, NEVER),
     (SNAPSHOT, SHARED): (NEVER, NEVER),
     (SNAPSHOT, READ): (NEVER, NEVER),
     (SNAPSHOT, BASE): (NEVER, ALWAYS),
-    (MERGE, WRITE): (NEVER, NEVER),
-    (MERGE, SHARED): (NEVER, NEVER),
-    (MERGE, READ): (NEVER, NEVER),
+    (MERGE, WRITE): (ALWAYS, ALWAYS),
+    (MERGE, SHARED): (ALWAYS, ALWAYS),
+    (MERGE, READ): (ALWAYS, ALWAYS),
     (MERGE, BASE): (ALWAYS, ALWAYS),
     (DELETE, WRITE): (ALWAYS, ALWAYS),
     (DELETE, SHARED): (ALWAYS, ALWAYS),
     (DELETE, READ): (ALWAYS, ALWAYS),
     (DELETE, BASE): (ALWAYS, ALWAYS),
+    (WRITE, UNREADABLE): (NEVER, NEVER),
+    (SHARED, UNREADABLE): (NEVER, NEVER),
+    (READ, UNREADABLE): (NEVER, NEVER),
+    (BASE, UNREADABLE): (NEVER, NEVER),
+    (COPY, UNREADABLE): (NEVER, NEVER),
+    (GROW, UNREADABLE): (ALWAYS, ALWAYS),
+    (RESTORE, UNREADABLE): (ALWAYS, ALWAYS),
+    (SNAPSHOT, UNREADABLE): (NEVER, ALWAYS),
+    (MERGE, UNREADABLE): (ALWAYS, ALWAYS),
+    (DELETE, UNREADABLE): (ALWAYS, ALWAYS),
+    (MOVE, UNREADABLE): (ALWAYS, ALWAYS),
+    (MOVE, WRITE): (ALWAYS, ALWAYS),
+    (MOVE, SHARED): (ALWAYS, ALWAYS),
+    (MOVE, READ): (ALWAYS, ALWAYS),
+    (MOVE, BASE): (ALWAYS, ALWAYS),
+    (UNREADABLE, WRITE): (NEVER, NEVER),
+    (UNREADABLE, SHARED): (NEVER, NEVER),
+    (UNREADABLE, READ): (NEVER, NEVER),
+    (UNREADABLE, BASE): (NEVER, NEVER),
+    (UNREADABLE, UNREADABLE): (NEVER, NEVER),
 }
-HELD_MODES, DURING = (WRITE, SHARED, READ, BASE), (COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE)
+HELD_MODES, DURING = (WRITE, SHARED, READ, BASE, UNREADABLE), (COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE)
 CELLS = [
     (mode, held, power, kind)
-    for mode in (*HELD_MODES, *DURING)
+    for mode in (*HELD_MODES, *DURING[:-1])  # What had a moved file before gets its new path: below.
     for held in HELD_MODES
     for power in (STOPPED, RUNNING)
     for kind in (("added", "added, on", "raised") if mode in HELD_MODES else ("added", "added, on"))
@@ -129,6 +156,12 @@ def test_table_of_files(mode, other, power, kind):
         conflict = conflict_of(world, "a", file(mode), power=after)
     # A claim only while the plan is carried out is always one that the plan adds.
     assert (conflict is not None) == (kind in TABLE[mode, other][power == RUNNING])
+
+
+def test_each_pair_of_modes_has_a_rule_and_each_that_permits_has_its_reason():
+    assert set(EXCLUDES) == set(TABLE) == set(product((*HELD_MODES, *DURING), HELD_MODES))
+    permitted = {pair for pair, cells in TABLE.items() if cells == (NEVER, NEVER)}
+    assert {pair for pair, rule in EXCLUDES.items() if getattr(rule, "why", "")} == permitted
 
 
 @pytest.mark.parametrize(

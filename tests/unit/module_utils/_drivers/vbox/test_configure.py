@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, configure, observed, snapshot, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
@@ -146,7 +147,7 @@ def test_all_settings_go_into_one_call(tmp_path):
     driver, commands = driver_on(tmp_path)
     vm = recorded_vm(driver, "web")
     for segment in plan(vm, Request(name="web", config=config), TRAITS).segments:
-        driver.apply([(vm, segment)])
+        driver.apply([(vm, segment, permits.ANYTHING)])
     # The recorded VM has a mark of an earlier version: this change adds the host.
     assert [" ".join(call) for call in commands.calls if call[0] != "setextradata"] == [
         f"modifyvm {vm.id} --description x --firmware efi --memory 20 --cpus 2 --vram 32 --tpm-type none --boot1 net"

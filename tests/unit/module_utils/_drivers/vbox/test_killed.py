@@ -11,6 +11,7 @@ import os
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vbox.in_process import (
@@ -65,7 +66,7 @@ def test_vm_that_another_task_has_completed_is_not_deleted(vbox):
     planned = observed(vbox, "unfinished")
     task(vbox, **more).succeeded()
     with pytest.raises(Refused, match="web: another task has finished creating the VM in the meantime"):
-        driver_of(vbox).apply([(planned, (Step("delete"),))])
+        driver_of(vbox).apply([(planned, (Step("delete"),), permits.ANYTHING)])
     assert not task(vbox, **more).succeeded().changed
 
 

@@ -12,10 +12,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, Plan, Step
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import DELETE, claims_of_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import DELETE, claims_of_steps
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import permit_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.own_files import taken_with_vm
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._drivers.vbox.in_process import driver_of, snapshot, task
 
@@ -33,15 +32,14 @@ class Planned:
         arguments.update({"id": ids[arguments["id"]], "power": "stopped"} if "id" in arguments else {})
         after = self.vm.having(power=ABSENT) if verb == "delete" else self.vm
         self.plan = Plan(self.vm, after, segments=((Step(verb, arguments=arguments),),))
-        self.during, _after = claims_of_plan(self.plan, [], self.driver.claims)
-        self.permit = permit_of(self.plan, self.during)
+        claimed = claims_of_steps(self.plan, [], self.driver.claims)
+        self.during, self.permit = claimed[0][1], permit_of(self.plan, claimed)
 
     def deleted(self):
         return sorted(os.path.basename(claim.text) for claim in self.during if claim.mode == DELETE)
 
     def apply(self):
-        with permits.granted(self.permit):
-            self.driver.apply([(self.vm, self.plan.steps)])
+        self.driver.apply([(self.vm, self.plan.steps, self.permit)])
 
 
 def _image(vbox, path):

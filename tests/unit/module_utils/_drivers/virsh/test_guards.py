@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simula
 from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import POWER_VERBS, VERB
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import GUARDS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import FILE_OPTIONS
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, permits
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import (
@@ -76,7 +76,7 @@ def test_networks_are_listed_once_for_all_plans_until_a_step(tmp_path):
     with pytest.raises(Refused, match="the network 'lan' is not active"):
         driver.preflight(plan)
     assert virsh.processes == 1
-    driver.apply([(plan.before, (Step("kill"),))])
+    driver.apply([(plan.before, (Step("kill"),), permits.ANYTHING)])
     virsh.answers["net-list", "--name"] = "default\nlan\n"
     driver.preflight(plan)
 

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer, Virsh
 
@@ -36,7 +37,7 @@ HOUR = 3600
 )
 def test_saving_and_restoring_memory_has_a_long_timeout(tmp_path, verb, power, command, limits):
     virsh = FakeVirsh({("domstate", "u"): "running\n"})
-    driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
+    driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)], permits.ANYTHING)])
     assert virsh.done[0] == command
     assert virsh.limits == limits
 
@@ -57,7 +58,7 @@ def test_error_of_vm_that_cannot_run_has_remedy(tmp_path, verb, power, error, re
     virsh = FakeVirsh({(verb, UUID): Answer("", error), ("domstate", UUID): "shut off\n"})
     message = re.escape(f"{error.rstrip('.')}. ")
     with pytest.raises(CommandFailed, match=f"^web: .*{message}[^.].*{remedy}"):
-        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=power), [Step(verb)])])
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=power), [Step(verb)], permits.ANYTHING)])
 
 
 @pytest.mark.parametrize("step", [Step("start"), Step("stop"), Step("drop_snapshot", arguments={"names": ("s",)})])
@@ -66,7 +67,7 @@ def test_error_has_the_name_of_the_vm_instead_of_its_uuid(tmp_path, step):
     commands = Commands()
     virsh = Virsh(commands, "false", "test:///default")
     with pytest.raises(CommandFailed, match=r"virsh \S+ web\b") as caught:
-        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [step])])
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [step], permits.ANYTHING)])
     assert UUID not in str(caught.value)
 
 
@@ -79,5 +80,5 @@ def test_path_with_the_uuid_of_the_vm_is_unchanged(tmp_path):
         }
     )
     with pytest.raises(CommandFailed) as caught:
-        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [Step("start")])])
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [Step("start")], permits.ANYTHING)])
     assert f"no 'web' (web): {paths} of web." in str(caught.value)

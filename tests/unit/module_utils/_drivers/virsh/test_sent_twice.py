@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import read_networks
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._drivers.virsh.answers import (
     MAC,
@@ -64,10 +65,10 @@ CHANGES = {
 def test_configure(tmp_path, changes):
     virsh = StoringVirsh(UUID, XML)
     driver, vm, step = driver_of(virsh, tmp_path), observed("stopped", virsh), Step("configure", changes=changes)
-    driver.apply([(vm, [step])])
+    driver.apply([(vm, [step], permits.ANYTHING)])
     once = virsh.stored.text()
     assert once != XML
-    driver.apply([(vm, [step])])
+    driver.apply([(vm, [step], permits.ANYTHING)])
     assert virsh.stored.text() == once
 
 
@@ -76,8 +77,8 @@ def test_repeated_removal_of_nic_removes_no_other_nic(tmp_path):
     driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
     changes = [nic(None, {"type": "user"}, cost=LIVE), nic({}, None, key="1", cost=LIVE)]
     with pytest.raises(CommandFailed, match="state change lock"):
-        driver.apply([(vm, [Step("configure", changes=changes)])])
-    driver.apply([(vm, [Step("configure", changes=changes)])])
+        driver.apply([(vm, [Step("configure", changes=changes)], permits.ANYTHING)])
+    driver.apply([(vm, [Step("configure", changes=changes)], permits.ANYTHING)])
     assert last_bytes_of_macs(virsh.running) == last_bytes_of_macs(virsh.stored)
     assert last_bytes_of_macs(virsh.stored)[:2] == [MAC[-2:], "02"]
     assert len(virsh.stored.interfaces()) == 3
@@ -99,10 +100,10 @@ NOT_RUNNING = "Requested operation is not valid: domain is not running"
 def test_power(tmp_path, verb, power, command, error, state):
     virsh = FakeVirsh({command: failed(error), ("domstate", UUID): f"{state}\n"})
     driver, vm = driver_of(virsh, tmp_path), Vm("m1", id=UUID, power=power)
-    driver.apply([(vm, [Step(verb)])])
+    driver.apply([(vm, [Step(verb)], permits.ANYTHING)])
     virsh.answers["domstate", UUID] = "crashed\n"
     with pytest.raises(CommandFailed):
-        driver.apply([(vm, [Step(verb)])])
+        driver.apply([(vm, [Step(verb)], permits.ANYTHING)])
 
 
 @pytest.mark.parametrize(("saved", "is_done"), [(UUID, True), ("", False)])
@@ -113,15 +114,17 @@ def test_suspend(tmp_path, saved, is_done):
     }
     apply = driver_of(FakeVirsh(answers), tmp_path).apply
     if is_done:
-        apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
+        apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")], permits.ANYTHING)])
     else:
         with pytest.raises(CommandFailed):
-            apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
+            apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")], permits.ANYTHING)])
 
 
 def test_kill_of_transient_vm_that_is_gone(tmp_path):
     virsh = FakeVirsh({("destroy", UUID): failed(f"failed to get domain '{UUID}'")})
-    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")])])
+    driver_of(virsh, tmp_path).apply(
+        [(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")], permits.ANYTHING)]
+    )
 
 
 def test_create(tmp_path):
@@ -130,9 +133,9 @@ def test_create(tmp_path):
     driver.hypervisor = "QEMU"
     config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}, "autostart": True}
     step = Step("create", arguments={"config": config, "creation": {}})
-    driver.apply([(Vm.absent("web"), [step])])
+    driver.apply([(Vm.absent("web"), [step], permits.ANYTHING)])
     machine_id = virsh.defined(times=2).uuid
     virsh.answers["dumpxml", machine_id, "--inactive", "--security-info"] = virsh.sent[-1]
-    driver.apply([(Vm.absent("web"), [step])])
+    driver.apply([(Vm.absent("web"), [step], permits.ANYTHING)])
     assert virsh.defined(times=2).uuid == machine_id
     assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2

@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snaps
     leftovers,
     with_leftover_snapshots,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._drivers.claimed import check_claims, run_guard
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, of_vms, recorded
@@ -259,7 +260,7 @@ def test_leftover_snapshot_can_be_deleted(disk, images, tmp_path):
     step = Step("drop_snapshot", arguments={"names": ("left",), "ids": ("left",)})
     run_guard(check_snapshot, driver, seen, step)
     for _sent in range(2):
-        driver.apply([(seen, [step])])
+        driver.apply([(seen, [step], permits.ANYTHING)])
         assert [images.info(path).snapshots for path in (disk, second)] == [("known",), ()]
     with pytest.raises(Refused, match="web: the snapshot 'left' exists only in the image of a disk"):
         run_guard(check_snapshot, driver, seen.having(power="running"), step)

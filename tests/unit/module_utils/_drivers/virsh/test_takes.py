@@ -70,7 +70,7 @@ def test_files_of_a_deleted_snapshot():
         vm = _vm({**empty_mark("u-web"), "files": recorded}, snapshots=[Snapshot("s", kind="external")])
         plan = Plan(vm, vm, segments=((step,),))
         assert _deleted(driver, plan) == deleted
-        assert permit_of(plan, ()).things == {("snapshot", "u-web", "s"), ("snapshot", "u-web", "other")}
+        assert permit_of(plan).things == {("snapshot", "u-web", "s"), ("snapshot", "u-web", "other")}
 
 
 # Directly before the call --------------------------------------------------------------------------------------------
@@ -80,7 +80,8 @@ def _delete(folder, definition, *permitted):
     """Delete a VM whose definition is this one by now; ``permitted`` are the files that the plan lists."""
     virsh = FakeVirsh({READ: definition})
     driver, plan = driver_of(virsh, folder), _deletion()
-    with permits.granted(permit_of(plan, [driver.claims.file(str(path), DELETE, "")[0] for path in permitted])):
+    during = [driver.claims.file(str(path), DELETE, "")[0] for path in permitted]
+    with permits.granted(permit_of(plan, [(plan.steps[0], during, ())])):
         delete.delete(driver, plan.before, plan.steps[0])
     return [words[0] for words in virsh.done]
 

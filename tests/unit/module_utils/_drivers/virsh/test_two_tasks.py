@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held, PolyvirtError, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import POWER_VERBS
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
 
 from unit.module_utils._drivers.virsh.answers import UUID, StoringVirsh, driver_of, machine_xml, with_devices
@@ -81,18 +81,18 @@ def test_power_alone_does_not_wait_for_a_change(tmp_path, _locks, verb):
 def test_definition_that_another_client_changed_since_it_was_planned_is_left_alone(tmp_path):
     virsh = StoringVirsh(UUID, OTHER)
     with pytest.raises(Stale, match="m1: another client changed it while this task ran"):
-        driver_of(virsh, tmp_path).apply([(_vm(), [STORE])])
+        driver_of(virsh, tmp_path).apply([(_vm(), [STORE], permits.ANYTHING)])
     assert _verbs(virsh) == ["dumpxml"]
     planned_again = _vm(text=OTHER)
     driver = driver_of(virsh, tmp_path)
-    driver.apply([(planned_again, [STORE])])
+    driver.apply([(planned_again, [STORE], permits.ANYTHING)])
     assert virsh.stored.get("description") == "by another task"
 
 
 def test_running_vm_gets_nothing_if_the_plan_is_outdated(tmp_path):
     virsh = StoringVirsh(UUID, OTHER, running=XML)
     with pytest.raises(Stale) as caught:
-        driver_of(virsh, tmp_path).apply([(_vm("running"), [Step("configure", changes=(DISK,))])])
+        driver_of(virsh, tmp_path).apply([(_vm("running"), [Step("configure", changes=(DISK,))], permits.ANYTHING)])
     assert caught.value.wrote is False
     assert set(_verbs(virsh)) == {"dumpxml"}
 
@@ -102,7 +102,7 @@ def test_secrets_that_only_the_driver_reads_are_no_difference(tmp_path):
     for shown in ("<graphics type='vnc' passwd='*****'/>", "<graphics type='vnc'/>"):
         virsh = StoringVirsh(UUID, machine_xml(with_devices(secret)))
         vm = _vm(text=machine_xml(with_devices(shown)))
-        driver_of(virsh, tmp_path).apply([(vm, [STORE])])
+        driver_of(virsh, tmp_path).apply([(vm, [STORE], permits.ANYTHING)])
         assert "define" in _verbs(virsh)
 
 
@@ -111,7 +111,7 @@ def test_own_first_change_is_no_change_of_others(tmp_path):
     virsh = StoringVirsh(UUID, XML)
     driver = driver_of(virsh, tmp_path)
     for memory in (64, 96):
-        driver.apply([(_vm(), [Step("configure", changes=(Change("memory", 1, memory * MIB),))])])
+        driver.apply([(_vm(), [Step("configure", changes=(Change("memory", 1, memory * MIB),))], permits.ANYTHING)])
     assert _verbs(virsh).count("define") == 2
 
 
@@ -123,21 +123,21 @@ def test_change_of_another_client_after_the_record_of_a_restart_is_found(tmp_pat
     """What others store after the record, while the guest shuts down, still counts."""
     virsh = StoringVirsh(UUID, XML, running=XML)
     driver, vm = driver_of(virsh, tmp_path), _vm("running", mark={"id": UUID})
-    driver.apply([(vm, [RECORD])])
+    driver.apply([(vm, [RECORD], permits.ANYTHING)])
     assert virsh.stored.mark["interrupted"] == "running 2027-01-15T08:00:00Z"
     if not is_changed:
-        driver.apply([(vm.having(power="stopped"), [STORE])])
+        driver.apply([(vm.having(power="stopped"), [STORE], permits.ANYTHING)])
         return
     virsh.stored = Definition(OTHER)
     with pytest.raises(Stale, match="m1: another client changed it while this task ran"):
-        driver.apply([(vm.having(power="stopped"), [STORE])])
+        driver.apply([(vm.having(power="stopped"), [STORE], permits.ANYTHING)])
     assert virsh.stored.get("description") == "by another task"
 
 
 def test_record_of_a_restart_is_not_written_over_a_change_of_another_client(tmp_path):
     virsh = StoringVirsh(UUID, OTHER, running=XML)
     with pytest.raises(Stale):
-        driver_of(virsh, tmp_path).apply([(_vm("running"), [RECORD])])
+        driver_of(virsh, tmp_path).apply([(_vm("running"), [RECORD], permits.ANYTHING)])
 
 
 # The comparison before the definition is stored -----------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_change_of_another_client_during_a_long_one_is_not_overwritten(tmp_path,
             type(driver.storage), "create_disk", lambda *words, **more: _meanwhile(virsh, create, words)
         )
     with pytest.raises(PolyvirtError, match="m1: another client changed its stored definition while this task changed"):
-        driver.apply([(_vm(power), [Step("configure", changes=changes)])])
+        driver.apply([(_vm(power), [Step("configure", changes=changes)], permits.ANYTHING)])
     assert virsh.stored.get("description") == "by another task"
     # Only the record of new files was stored before, or is put back.
     assert [target_of(disk) for disk in virsh.stored.drives("disk")] == ["vda"]
@@ -185,6 +185,6 @@ def _meanwhile(virsh, create, words):
 )
 def test_definition_is_read_again_only_after_something_that_takes_time(tmp_path, changes, power, processes):
     virsh = StoringVirsh(UUID, XML, running=XML if power == "running" else None)
-    driver_of(virsh, tmp_path).apply([(_vm(power), [Step("configure", changes=changes)])])
+    driver_of(virsh, tmp_path).apply([(_vm(power), [Step("configure", changes=changes)], permits.ANYTHING)])
     # Of a running VM, the first two are one process.
     assert _verbs(virsh) == processes

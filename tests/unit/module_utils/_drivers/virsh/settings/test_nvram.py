@@ -108,6 +108,7 @@ def test_own_file_of_before_keeps_its_snapshots(host, tmp_path):
     assert host.storage.qemu_img.info(path).snapshots == ("s",)
 
 
+@pytest.mark.usefixtures("may_destroy")  # The helper that reads an image writes a copy of it.
 def test_reset_writes_the_template_and_keeps_snapshots(host, tmp_path):
     definition = uefi()
     path, _is_new = nvram.create_nvram(definition, host.storage, "web", "qcow2")
