@@ -158,7 +158,8 @@ options:
       - Which disks are deleted with O(state=absent).
       - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
         disks.
-      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
+      - Disks that another VM or image uses, ISO images, links and devices are never deleted. The result lists
+        what remains.
     type: str
     default: owned
     choices: [owned, none, all]

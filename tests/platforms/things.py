@@ -88,6 +88,12 @@ class Things:
     def locked_file(self, vm):
         return self.own_disk(vm)
 
+    def own_disk_that_is_a_link(self, vm):
+        """A user has moved the disk to where there is more space."""
+        path = Path(self.own_disk(vm))
+        path.symlink_to(path.rename(path.with_name(f"moved-{path.name}")))
+        return str(path)
+
     @contextmanager
     def locked(self, thing):
         """Another program has a file open."""
@@ -186,6 +192,10 @@ class OnVagrant(OnVirtualBox):
     @property
     def box(self):
         return self.platform.machines.box
+
+    def own_disk(self, vm):
+        text = self.box.run("showvminfo", self.platform.ids()[vm], "--machinereadable")
+        return virtualbox.value(text, f'"{self.controller}-0-0"')
 
     def _prepare(self, uuid):
         """The box has a controller with free places."""

@@ -9,6 +9,8 @@ Each task runs in check mode and for real: the bytes and inodes of files of othe
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -157,6 +159,29 @@ def test_file_at_path_of_a_new_disk_is_not_taken(running, carry, is_equal):
     before = seen(path)
     rejected(running, carry, {"name": [NAME], "disks": [{"slot": "vdb", "size": "20M"}]}, NAME, "disks.vdb", "exists")
     assert seen(path) == before
+
+
+# What is no regular file --------------------------------------------------------------------------------------------
+
+
+def _device(path, _disk):
+    os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(7, 200))
+
+
+@pytest.mark.parametrize("make", [_device, Path.symlink_to], ids=["a block device", "a link"])
+def test_what_is_no_regular_file_is_never_removed(qemu, carry, tmp_path, request, make):
+    """The definition calls it a file, and the user says all: a node in /dev, or a link to a volume, would be gone."""
+    qemu.clean()
+    accepted(qemu, carry, {**qemu.creation, "name": [NAME]})
+    path, other = tmp_path / "attached", precious(tmp_path / "precious.qcow2")
+    make(path, other)
+    before = seen(other)
+    qemu.virsh("attach-disk", NAME, str(path), "vdb", "--config", "--sourcetype", "file")
+    options = {**ABSENT_TASK, "delete_disks": "all"}
+    for answer in carry(qemu, [Task("check", options, check=True), Task("run", options)], [NAME]).values():
+        reasons = {one["path"]: one["reason"] for one in answer.vm(NAME)["kept"]}
+        assert reasons == {str(path): f"it is {request.node.callspec.id}, and only regular files are deleted"}
+    assert (answer.truth[NAME], path.lstat() and seen(other)) == (None, before)
 
 
 # Files that another program has open --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 WAYS = ("absent", "recreate", "prune", "reap", "rollback", "snapshot", "restore")
 THINGS = (
     "foreign disk", "foreign disk in its folder", "foreign iso", "iso of another vm", "disk of another vm",
-    "disk in saved memory", "locked file",
+    "disk in saved memory", "locked file", "own disk that is a link",
 )  # fmt: skip
 
 #: KEPT: the task succeeds, and the thing has the same identity and content; a deletion lists it. REJECTED: check mode
@@ -31,6 +31,8 @@ _NOT_SAVED = "The platform cannot save the memory of a VM."
 _SAVED_SETTINGS = "Disks of a saved VM cannot be changed, so its definition always has them."
 _NO_LOCK = "The platform opens files for the VM alone, and shows no locks of other programs."
 _MERGED_LATER = "Hyper-V itself merges the files after the task, and deletes none that it could not merge."
+_NO_LINKS = "No link to a file can be made there, or the host removes the link and never what it leads to."
+_WRITTEN = "A snapshot is written by the platform into the file that the link leads to, and nothing is deleted."
 _BOX = "A new VM of Vagrant has the disks of its box; those that native attaches have tests of the driver."
 
 
@@ -51,6 +53,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "locked file": _row(REJECTED, _NO_RECREATE, REJECTED, REJECTED, _NO_VM_YET, REJECTED, REJECTED),
+        "own disk that is a link": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_VM_YET, _WRITTEN, _WRITTEN),
     },
     "virtualbox_double": {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
@@ -60,6 +63,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _never(_NO_LOCK),
+        "own disk that is a link": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_VM_YET, _WRITTEN, _WRITTEN),
     },
     "vagrant": {
         "foreign disk": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
@@ -69,6 +73,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _never(_NO_LOCK),
+        "own disk that is a link": _row(REJECTED, KEPT, REJECTED, REJECTED, _NO_VM_YET, _WRITTEN, _WRITTEN),
     },
     "proxmox": {
         "foreign disk": _row(REJECTED, _NO_RECREATE, REJECTED, REJECTED, KEPT, KEPT, KEPT),
@@ -78,6 +83,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, KEPT),
         "disk in saved memory": _never("While the memory of a VM is saved, the server rejects its changes."),
         "locked file": _never(_NO_LOCK),
+        "own disk that is a link": _never(_NO_LINKS),
     },
     "vmm": {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
@@ -87,6 +93,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
         "disk in saved memory": _never(_NOT_SAVED),
         "locked file": _row(REJECTED, _NO_RECREATE, REJECTED, REJECTED, _NO_VM_YET, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
+        "own disk that is a link": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_VM_YET, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
     },
     "hyperv": {
         "foreign disk": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
@@ -96,6 +103,7 @@ TABLE = {
         "disk of another vm": _row(KEPT, REJECTED, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, _MERGED_LATER, REJECTED),
+        "own disk that is a link": _never(_NO_LINKS),
     },
     "wsl": {
         "foreign disk": _row(REJECTED, _NO_RECREATE, SPARED, REJECTED, _ONE_DISK, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
@@ -105,5 +113,6 @@ TABLE = {
         "disk of another vm": _never("Two distributions never have one disk: each has a folder of its own."),
         "disk in saved memory": _never(_NOT_SAVED),
         "locked file": _never("The disk of a distribution is open in the VM of WSL alone, which ends first."),
+        "own disk that is a link": _never(_NO_LINKS),
     },
 }

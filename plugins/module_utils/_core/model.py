@@ -117,6 +117,7 @@ class File(Frozen):
     ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
     ``unknown``: who may use it for all that is known, and why that cannot be read.
     ``elsewhere``: why it may be the file of somebody else, which has the same path as one that was created for the VM.
+    ``special``: what is there if that is no regular file, such as a link or a device, which is never deleted.
     """
 
     path: str
@@ -126,6 +127,7 @@ class File(Frozen):
     bound: bool = False
     elsewhere: str = ""
     unknown: str = ""
+    special: str = ""
 
 
 class Vm(Frozen):

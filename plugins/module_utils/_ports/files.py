@@ -182,7 +182,7 @@ def _replace(temporary, path):
 def check_loss(path, verb="delete"):
     """Raise Refused if a file exists that this task may not destroy: here, or by another program that it calls."""
     if os.path.lexists(path):
-        permits.check(path, identity(path), verb)
+        permits.check_here(path, identity(path), verb)
 
 
 def _write_new(path, data, set_mode):

@@ -10,6 +10,7 @@ A store grants itself what its own record lists. What this process has created n
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from contextlib import contextmanager
 
@@ -21,6 +22,11 @@ ANYTHING = object()
 _thread = threading.local()
 #: {path without links in its directory: identity} of the files that this process has created.
 _created = {}
+#: What has a name but is no regular file. Such a thing is never removed, nor another file put in its place.
+_KINDS = {
+    stat.S_IFLNK: "a link", stat.S_IFDIR: "a directory", stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+}  # fmt: skip
 
 
 @contextmanager
@@ -46,6 +52,22 @@ def _granted():
 def created(path, identity):
     """Called by the ports for a file that this process has created."""
     _created[_place(path)] = identity
+
+
+def special_kind(path):
+    """Return what is at a path, such as "a link"; empty for a regular file, and if there is nothing to be seen."""
+    try:
+        return _KINDS.get(stat.S_IFMT(os.lstat(path).st_mode), "")
+    except OSError:
+        return ""
+
+
+def check_here(path, identity, verb):
+    """Raise Refused unless this file of this host may be lost; only a port removes directories."""
+    kind = special_kind(path)
+    if verb in ("delete", "replace") and kind not in ("", "a directory"):
+        raise Refused(f"{path} is {kind}, and only regular files are removed.", "Remove it yourself, or move it.")
+    check(path, identity, verb)
 
 
 def check(path, identity, verb="delete"):

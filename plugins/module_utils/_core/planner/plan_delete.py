@@ -28,6 +28,12 @@ def delete_step(vm, delete_disks, traits):
         raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Delete {users} first.")
     _check_unknown(vm, delete_disks)
     _check_bound(vm, delete_disks)
+    special = next((file for file in vm.files if file.bound and file.special and file.role != "medium"), None)
+    if special:
+        raise Refused(
+            f"{vm.name}: {special.path} is {special.special}, and would be deleted together with its VM.",
+            "Move it to another path, and put the file itself in its place if there is one.",
+        )
     lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
     if lost and delete_disks == "none":
         raise Refused(
@@ -103,12 +109,12 @@ def why_kept(vm, file, delete_disks):
         return "only files are deleted, no volumes, devices and network images"
     if file.bound:
         return ""
+    if file.special:
+        return f"it is {file.special}, and only regular files are deleted"
     if file.role == "support":
         return "" if _is_ours(vm, file) else NOT_CREATED_HERE
     if delete_disks == "none":
         return "delete_disks: none"
-    if file.role in STATE:
-        return ""
-    if delete_disks == "all" or _is_ours(vm, file):
+    if file.role in STATE or delete_disks == "all" or _is_ours(vm, file):
         return ""
     return NOT_CREATED_HERE

@@ -11,9 +11,9 @@ import os
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.needed_files import READ, SHARE, Needed
-from ..._kit.local_files import LocalFiles
+from ..._kit.local_files import LocalFiles, with_kinds
 from ..._media import disk_header
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools import vagrant_folder
 from .project import provider_name
 
@@ -73,10 +73,11 @@ def files_of(drives, project_vm, home, is_half_made):
     A VM that was never started has nothing of its own to lose.
     """
     found = [one for one in with_named(drives, project_vm, home) if not (is_half_made and one.ours)]
-    return tuple(
+    found = [
         File(one.path, one.role, one.ours, one.used_by, bound=one.ours or bool(one.held_by and one.role == "disk"))
         for one in found
-    )
+    ]
+    return with_kinds(found, permits.special_kind)
 
 
 def is_half_made(project_vm, provider_vm):

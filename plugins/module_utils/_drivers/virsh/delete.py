@@ -46,8 +46,7 @@ def _as_planned(driver, vm, step):
             raise
         return None
     for path in lost_state(definition, step.arguments, driver.is_local):
-        if not driver.is_local or files.exists(path):
-            permits.check(path, driver.claims.file_identity(path))
+        files.check_loss(path) if driver.is_local else permits.check(path, driver.claims.file_identity(path))
     return definition
 
 

@@ -13,8 +13,9 @@ from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of, why_elsewhere
 from ..._core.sharing.claims import READ, WRITE
+from ..._kit.local_files import with_kinds
 from ..._media.prepared import medium_of
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools.domain_xml import Definition, file_of, target_of
 from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
@@ -55,7 +56,9 @@ def files_of(vm, definitions, is_local, frozen=()):
     for file in (*others, *(replace(one, elsewhere="" if one.path in frozen else elsewhere) for one in detached)):
         if not is_local or files.exists(file.path):
             found[file.path] = file
-    return tuple(found.values() if is_local else (replace(file, used_by=("another host",)) for file in found.values()))
+    if is_local:
+        return with_kinds(found.values(), permits.special_kind)
+    return tuple(replace(file, used_by=("another host",)) for file in found.values())
 
 
 #: Directories with the state of emulated TPMs, by UUID: of the system, and of a user's own libvirt. They are fixed.

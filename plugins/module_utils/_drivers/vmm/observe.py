@@ -21,8 +21,9 @@ from ..._core.record import mark as marks
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.units import MIB
+from ..._kit.local_files import with_kinds
 from ..._media import disk_header
-from ..._ports import files
+from ..._ports import files, permits
 from ..._ports.clock import Clock, call_timeout, epoch
 from ..._ports.command import Commands
 from ..._tools import vm_conf, vmctl
@@ -243,7 +244,7 @@ def files_of(found, name, definition):
     ]
     if definition and definition.cdrom:
         vm_files.append(File(definition.cdrom, "medium"))
-    return tuple(vm_files)
+    return with_kinds(vm_files, permits.special_kind)
 
 
 def bases_of(path):

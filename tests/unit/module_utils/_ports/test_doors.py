@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_file_that_is_in_no_plan(sentinel, door, known):
         DOORS[door](str(path), new)
 
 
+@pytest.mark.parametrize("door", ["remove", "remove_whole", "replace_file", "write_atomically"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("new")], ids=["a named pipe", "a link"])
+def test_only_regular_files_are_removed(sentinel, tmp_path, request, door, make):
+    path, new = tmp_path / "special", sentinel[1]
+    make(path)
+    with permits.granted(permits.ANYTHING), pytest.raises(Refused, match=f"special is {request.node.callspec.id[:6]}"):
+        DOORS[door](str(path), new)
+    assert path.lstat()
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_without_a_grant_nothing_is_destroyed(sentinel, door):
     """In another thread, the grant of this one does not count."""
@@ -161,15 +172,13 @@ def test_permission_ends_with_the_step(sentinel):
         files.remove(str(path))
 
 
-def test_link_is_not_what_it_points_to(tmp_path, sentinel):
-    """A path below a link is the file itself; a link is another file than its target."""
-    path, _new = sentinel
+def test_path_below_a_link_is_the_file_itself(tmp_path, sentinel):
+    new = sentinel[1]
     (tmp_path / "folder").symlink_to(tmp_path)
-    (tmp_path / "link").symlink_to(path)
-    with permits.granted(Permit([(str(tmp_path / "link"), files.identity(tmp_path / "link"))])):
+    with permits.granted(Permit([(new, files.identity(new))])):
         with pytest.raises(Refused):
             files.remove(str(tmp_path / "folder" / "sentinel"))
-        assert files.remove(str(tmp_path / "folder" / "link"))
+        assert files.remove(str(tmp_path / "folder" / "new"))
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

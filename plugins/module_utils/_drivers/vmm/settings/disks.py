@@ -110,7 +110,7 @@ def grow_disk(driver, entry, size):
         partial_files.grow(entry["source"], size)
         return
     path = os.path.realpath(entry["source"])
-    files.check_loss(entry["source"], "replace")
+    files.check_loss(entry["source"], "overwrite")
     with files.partial(path) as copy, permits.also([path]):
         driver.tool.create("-i", path, "-s", f"{size // MIB}M", f"qcow2:{copy}")
         files.replace_file(copy, path, keep_mode=True)
