@@ -158,6 +158,41 @@ def test_restore_that_was_killed_is_completed(qemu, carry, shim, tmp_path, place
     assert qemu.in_folder(str(Path(disks["vdb"][0]).parent)) == []
 
 
+def _attached(path):
+    """Another VM gets the left file as its disk."""
+    virsh("attach-disk", COPY, path, "vdz", "--config", "--subdriver", "qcow2")
+
+
+def _replaced(path):
+    """Somebody puts another file in the place of the left one."""
+    Path(path).rename(f"{path}.moved")
+    shutil.copyfile(f"{path}.moved", path)
+    Path(f"{path}.moved").unlink()
+
+
+@pytest.mark.parametrize("change", [_attached, _replaced])
+def test_left_file_that_is_somebody_elses_by_now_is_kept(qemu, carry, shim, tmp_path, place, change):
+    """The restore uses the next free name, and lists the file, in check mode and in the run."""
+    bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    assert_worked(carry(qemu, [Task("other", {**qemu.creation, "name": [COPY]})], [COPY]), other=True)
+    options = {"name": [WEB], "directory": str(place), "state": "restored", "backup": "newest", "replace": True}
+    left = qemu.storage / f"{WEB}-vda-2.qcow2"
+    calls = 0
+    while not left.exists():
+        shim.order(f"kill-after {(calls := calls + 1)}")
+        assert carry_one(qemu, shim, tmp_path, options, "backup").rc == -9
+        shim.forget()
+    change(str(left))
+    before = left.stat().st_ino, left.read_bytes()
+    tasks = [Task("check", options, check=True, about="backup"), Task("run", options, about="backup")]
+    for answer in carry(qemu, tasks, [WEB]).values():
+        assert not answer.failed, answer.msg
+        assert [one["path"] for one in answer.vm(WEB)["kept"]] == [str(left)]
+    assert disks_of(answer.vm(WEB))["vda"][0] == str(qemu.storage / f"{WEB}-vda-3.qcow2")
+    assert (left.stat().st_ino, left.read_bytes()) == before
+
+
 def test_restore_that_was_killed_gives_way_to_that_of_another_backup(qemu, carry, shim, tmp_path, place, pytestconfig):
     """Beside the VM: the files of the first one are removed, by the record of what it has begun."""
     disks = bring(qemu, carry, STOPPED)

@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
+from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot
 
 NAME, OTHER = "pvg-proven", "pvg-other"
@@ -346,6 +347,34 @@ def test_log_of_a_restored_vm_is_deleted_with_it(qemu, carry, place):
     assert log.exists()
     answer = accepted(qemu, carry, ABSENT_TASK)
     assert (log.exists(), str(log) in kept(answer)) == (False, False)
+
+
+@pytest.mark.parametrize("what", ["NVRAM", "log"])
+def test_file_that_appears_before_the_first_start_is_left_alone(qemu, carry, shim, tmp_path, what):
+    """libvirt would write to NVRAM and empty a log. The creation is undone, but not what somebody has put there."""
+    qemu.clean()
+    path, log = qemu.storage / f"{NAME}.nvram", qemu.storage / "pvg-own.log"
+    raw = {"nvram_format": "raw"} if "nvram_format" in qemu.traits().fields else {}
+    options = (
+        {**qemu.creation, "firmware": "uefi", **raw} if what == "NVRAM" else {**qemu.creation, "serial_log": str(log)}
+    )
+    options, path = {**options, "name": [NAME], "state": "started"}, path if what == "NVRAM" else log
+    whole = carry_one(qemu, shim, tmp_path, options)
+    assert (whole.rc, path.exists()) == (0, True), whole.msg
+    assert not accepted(qemu, carry, ABSENT_TASK).truth[NAME] and not path.exists()
+    stored = max(call.number for call in whole.calls if "define" in call.argv)
+    shim.order(f"plant {stored} {path}")
+    answer = carry_one(qemu, shim, tmp_path, options)
+    shim.forget()
+    assert answer.rc and str(path) in answer.msg, answer.msg
+    assert (path.read_text(encoding="utf-8"), qemu.truth([NAME])[NAME], qemu.files()) == (
+        "precious\n",
+        None,
+        [path.name],
+    )
+    path.unlink()  # The remedy.
+    accepted(qemu, carry, options)
+    assert not accepted(qemu, carry, ABSENT_TASK).truth[NAME] and not path.exists()
 
 
 # Snapshots of VMs of others -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from . import change_counter, files, folders, permits
 from .files import check_loss, explained, new_file
@@ -34,6 +34,28 @@ def held_file(path):
             yield is_free
     finally:
         os.close(handle)
+
+
+@contextmanager
+def reserved(paths):
+    """Create the incomplete file of each path during the block; yields {path: identity}.
+
+    ``files.partial`` yields these files, so that a complete one has this identity under its final name. Those that were
+    not used are removed at the end. The next run removes those of a killed one.
+    """
+    names = {}
+    for path in paths:
+        with files.partial(path) as names[path]:
+            pass
+    try:
+        for path, name in names.items():
+            with explained("create", path):
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        yield {path: files.identity(name) for path, name in names.items()}
+    finally:
+        for name in names.values():
+            with suppress(OSError):
+                os.unlink(name)
 
 
 def is_locked(handle, shared=False):

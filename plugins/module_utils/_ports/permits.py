@@ -54,6 +54,11 @@ def created(path, identity):
     _created[_place(path)] = identity
 
 
+def is_created(path, identity):
+    """Return whether this process has created the file of this identity, or another program has for it."""
+    return _created.get(_place(path), ...) == identity
+
+
 def special_kind(path):
     """Return what is at a path, such as "a link"; empty for a regular file, and if there is nothing to be seen."""
     try:
@@ -73,7 +78,7 @@ def check_here(path, identity, verb):
 def check(path, identity, verb="delete"):
     """Raise Refused unless the file of this identity may be lost."""
     place = _place(path)
-    if ANYTHING in _granted() or _created.get(place, ...) == identity:
+    if ANYTHING in _granted() or is_created(path, identity):
         return
     known = [found for permit in _granted() for one, found in permit.files if _place(one) == place]
     locked = [_place(one) for permit in _granted() for one in permit.locked]

@@ -282,7 +282,9 @@ def _former_files(vm, chosen, replaced):
     disks = [
         replace(one, role="disk") if one.path in replaceable and one.role != "no file" else one for one in vm.files
     ]
-    for file in (one for one in disks if one.role in ("disk", "no file") and one.path not in making):
+    for file in (one for one in disks if one.role in ("disk", "no file")):
+        if file.path in making and not why_kept(vm, file, "owned"):
+            continue  # The restore removes what an interrupted one has created.
         reason = why_kept(vm, file, "owned") or ("" if vm.created else NOT_CREATED_HERE)
         if not reason and file.path in slots and slots[file.path] not in contained:
             raise Refused(

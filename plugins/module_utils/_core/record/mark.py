@@ -12,7 +12,8 @@ created
 VMs, and keep that when they are written again.
 
 Two keys say what is not complete, so that the next task can complete or undo what a killed one has left: ``making``
-are the files that a step is about to create, and ``unfinished`` is true until the VM itself is complete.
+are the files that a step is about to create, and ``unfinished`` is true until the VM itself is complete. A file at such
+a path proves nothing, because anybody may have put it there: ``identities`` are those that the new files will have.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ INTERRUPTED = "interrupted"
 IN_MARK = ("tags", "fleet", *LEASE, INTERRUPTED)
 #: How a line with a mark begins in texts that users write too, such as the notes of a VM or of its snapshot.
 PLAIN_LINE, HIDDEN_LINE = "#polyvirt ", "<!-- polyvirt "
+#: {path: identities} of files that a step is about to create.
+IDENTITIES = "identities"
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 #: The only key of a mark that cannot be used: the reason.
@@ -172,15 +175,26 @@ def own_mark(vm):
     return mark_for(vm.id, vm.mark, vm.birth)
 
 
-def unfinished_mark(mark, making=()):
+def unfinished_mark(mark, making=(), identities=None):
     """Return the mark of a VM that a task begins to create; ``making`` are the files that it will create."""
-    return making_mark({**mark, "unfinished": True}, making)
+    return making_mark({**mark, "unfinished": True}, making, identities)
 
 
-def making_mark(mark, making):
-    """Return the mark that says which files a step is about to create."""
-    kept = {key: value for key, value in mark.items() if key != "making"}
-    return {**kept, "making": list(making)} if making else kept
+def making_mark(mark, making, identities=None):
+    """Return the mark that says which files a step is about to create, with their ``identities`` ({path: identity}).
+
+    Those that are known already are kept: two tasks may complete the same VM.
+    """
+    known = dict(mark.get(IDENTITIES) or {})
+    for path, identity in (identities or {}).items():
+        known[path] = [*known.get(path, ()), _text_of(identity)]
+    parts = {"making": list(making), IDENTITIES: {path: known[path] for path in making if path in known}}
+    kept = {key: value for key, value in mark.items() if key not in parts}
+    return {**kept, **{key: value for key, value in parts.items() if value}}
+
+
+def _text_of(identity):
+    return ":".join(map(str, identity or ()))
 
 
 def why_elsewhere(mark, host):
@@ -204,7 +218,7 @@ def mark_on(host, mark, is_attached):
 
 def finished_mark(mark, *keys):
     """Return the mark of a VM after its creation, or a change, is complete: without ``keys`` of its platform too."""
-    return {key: value for key, value in mark.items() if key not in ("unfinished", "making", *keys)}
+    return {key: value for key, value in mark.items() if key not in ("unfinished", "making", IDENTITIES, *keys)}
 
 
 def is_unfinished(mark):
@@ -217,12 +231,18 @@ def making_of(mark):
     return tuple((mark or {}).get("making", ()))
 
 
-def reusable_of(mark):
-    """Return the files that a new disk of the VM may be in: a killed task has begun them, or a restore left them.
+def proven_of(mark, identity):
+    """Return those of ``making_of`` that a task has created: ``identity(path)`` is one that it recorded before."""
+    recorded = (mark or {}).get(IDENTITIES) or {}
+    return tuple(path for path in making_of(mark) if _text_of(identity(path)) in recorded.get(path, ()))
+
+
+def reusable_of(mark, identity):
+    """Return the files that a new disk of the VM may be in: a killed task has created them, or a restore left them.
 
     The restore of a snapshot has detached the latter ("left"), which keep their content.
     """
-    return (*making_of(mark), *(mark or {}).get("left", ()))
+    return (*proven_of(mark, identity), *(mark or {}).get("left", ()))
 
 
 def marked_settings(mark, vm_id, birth=None):
@@ -320,12 +340,17 @@ def _are_inputs(value):
     return all(map(reader.optional(reader.is_text), texts)) and _TEXT_LIST(value.get("bases"))
 
 
+def _are_identities(value):
+    return reader.is_mapping(value) and all(map(reader.list_of(reader.is_text), value.values()))
+
+
 _TEXT_LIST = reader.optional(reader.list_of(reader.is_text))
 _SCHEMA = {
     **dict.fromkeys(_LISTS, _TEXT_LIST),
     **dict.fromkeys(_TEXTS, reader.optional(reader.is_text)),
     **dict.fromkeys(_MAPPINGS, reader.optional(reader.is_mapping)),
     "inputs": reader.optional(_are_inputs),
+    IDENTITIES: reader.optional(_are_identities),
     "expires": reader.optional(is_stored_expiry),
     "id": reader.optional(reader.is_text),
 }

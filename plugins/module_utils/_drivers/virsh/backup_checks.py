@@ -10,7 +10,7 @@ import os
 from ..._core.backup import manifest as manifests
 from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING, Plan
-from ..._core.record.mark import making_of
+from ..._core.record.mark import proven_of
 from ..._core.sharing.file_checks import check_folder
 from ..._media.foreign_image import check_directory
 from ..._ports import files, folders
@@ -149,7 +149,7 @@ def _check_restore(driver, vm, step):
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
     begun = driver.unfinished.get(vm.name, vm)
-    left = [path for path in (making_of(begun.mark) if begun.owned else ()) if files.exists(path)]
+    left = proven_of(begun.mark, files.identity) if begun.owned else ()
     for folder, needed in sorted(sizes.items()):
         warnings += check_folder(VirshFiles(driver, Plan(vm, vm)), f"{vm.name}: disk_directory", folder)
         driver.space.reserve(

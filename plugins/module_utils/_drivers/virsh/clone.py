@@ -16,6 +16,7 @@ from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .host_access import exclusive_devices, make_unique
+from .mark import by_libvirt
 from .settings.cdroms import add_seeds, remove_seed_drives
 from .settings.disks import is_encrypted, set_disk_file
 from .settings.firmware import nvram_of
@@ -70,7 +71,7 @@ def _define_clone(driver, name, vm_id, arguments, created):
     check_unique(name, source, original)  # A source that the same task has created was not there to be checked.
     definition = original.definition
     disks = _copy_disks(driver, name, original, requested["linked"], created)
-    nvram = _copy_nvram(driver, name, definition, created)
+    nvram = _copy_nvram(driver, name, vm_id, definition, created)
     remove_identity(definition)
     seeds = make_seed(driver, name, vm_id, creation, assign_new_macs(definition, arguments["networks"]))
     created += seeds
@@ -136,7 +137,7 @@ def disk_format(disk, linked):
     return "qcow2" if linked else source_format(disk)
 
 
-def _copy_nvram(driver, name, definition, created):
+def _copy_nvram(driver, name, vm_id, definition, created):
     """Copy the NVRAM, which contains boot entries. Returns its path in a list, which is empty for a VM with BIOS.
 
     The file does not exist yet if the source was never started.
@@ -144,7 +145,9 @@ def _copy_nvram(driver, name, definition, created):
     image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
-    if image is not None and driver.storage.create_disk(new, {"format": image["format"]}, image):
+    if image is None:
+        by_libvirt(driver, vm_id, new)
+    elif driver.storage.create_disk(new, {"format": image["format"]}, image):
         created.append(new)
     return [new]
 

@@ -16,6 +16,7 @@ from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from ..._ports import files
 from .mark import mark_to_add_to, new_log, recorded_first
+from .own_files import log_files
 from .settings.addresses import Following, to_record, update, with_reservations
 from .settings.cdroms import add_drive, remove_drive, remove_seed_drives, set_drive
 from .settings.disk_limits import LIMITS, set_limit
@@ -44,8 +45,10 @@ def configure(driver, vm, step):
         driver.check_as_planned(vm, definition)
         check_attached(driver, vm, running, changes, mark_to_add_to(vm, definition.mark))
         with recorded_first(driver, vm, definition, making):
+            known = (*log_files(definition), *mark_to_add_to(vm, definition.mark)["files"])
+            log = new_log(driver, vm.id, new.get("serial_log"), known)
             _delete_answer_media(definition, step.arguments.get(ANSWER_MEDIA, ()))
-            _store(driver, vm, changes, (definition, running), reserved, new_log(driver, new.get("serial_log")))
+            _store(driver, vm, changes, (definition, running), reserved, log)
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
 
 

@@ -8,6 +8,7 @@ So the same task can complete an interrupted run, and a file that the mark does 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
@@ -22,6 +23,7 @@ from ..._core.record.mark import (
     inputs_of,
     is_unfinished,
     making_of,
+    proven_of,
     sources_in,
     unfinished_mark,
     with_settings,
@@ -36,7 +38,7 @@ from ..._tools import virsh as tool
 from ..._tools.domain_xml import Definition
 from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
-from .mark import new_log
+from .mark import by_libvirt, new_log
 from .settings.addresses import to_record, update, with_reservations
 from .settings.architecture import machine_type, row_of
 from .settings.cdroms import add_seeds, insert_drives
@@ -69,8 +71,8 @@ def define_once(driver, name, arguments, define):
         return
     begun, sent = driver.unfinished.get(name), driver.creations.id_of(name)
     vm_id, created = driver.creations.record(name, sent or (begun.id if begun else str(uuid4()))), []
-    with undone_on_failure(partial(_undo, driver, name, vm_id, created), ConnectionLost):
-        _begin(driver, name, vm_id, arguments, _stored(driver, vm_id) if sent or begun else None)
+    undo = undone_on_failure(partial(_undo, driver, name, vm_id, created), ConnectionLost)
+    with undo, _begun(driver, name, vm_id, arguments, _stored(driver, vm_id) if sent or begun else None):
         define(driver, name, vm_id, arguments, created)
 
 
@@ -88,22 +90,25 @@ def _is_finished(definition):
     return definition is not None and not is_unfinished(definition.mark)
 
 
-def _begin(driver, name, vm_id, arguments, stored):
+@contextmanager
+def _begun(driver, name, vm_id, arguments, stored):
     """Store the new VM with the mark that names its files, unless that was done before (``stored``)."""
     if _is_finished(stored):
         raise CreatedMeanwhile(name)
-    if stored:
-        files.take_over(making_of(stored.mark))
-    making, paths = making_of(stored.mark) if stored else (), _files_to_create(driver, name, arguments)
-    added = [path for path in paths if path not in making]
+    mark = stored.mark if stored else empty_mark(vm_id)
+    proven = proven_of(mark, files.identity)
+    files.take_over(proven)
+    added = [path for path in _files_to_create(driver, name, arguments) if path not in proven]
     for path in added:
         check_no_file(path)
-    if stored is None or added:
-        definition = new_definition(driver, name, vm_id, arguments["config"])
-        definition.remove("features")  # libvirt rejects some of them without the firmware that is set later.
-        definition.set("memory", "1024")
-        definition.set_mark(unfinished_mark(empty_mark(vm_id), [*making, *added]))
-        driver.define(definition)
+    with driver.storage.reserved(added) as identities:
+        if stored is None or added:
+            definition = new_definition(driver, name, vm_id, arguments["config"])
+            definition.remove("features")  # libvirt rejects some of them without the firmware that is set later.
+            definition.set("memory", "1024")
+            definition.set_mark(unfinished_mark(mark, dict.fromkeys([*making_of(mark), *added]), identities))
+            driver.define(definition)
+        yield
 
 
 def _files_to_create(driver, name, arguments):
@@ -153,7 +158,7 @@ def _define_new(driver, name, vm_id, arguments, created):
     if config.get("firmware") == "uefi":
         driver.storage.create_default_folder()
         path, is_new = create_nvram(definition, driver.storage, name, config.get("nvram_format"))
-        mark["nvram"] = [path]
+        mark["nvram"] = [path if config.get("nvram_format") == QCOW2 else by_libvirt(driver, vm_id, path)]
         created += [path] if is_new else []
     wanted = _reservations(config)
     definition.set_mark(with_reservations(mark, to_record(driver, wanted) if wanted else ()))
@@ -226,7 +231,7 @@ def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
 
     ``own_files`` are those that exist. libvirt creates the log at the first start.
     """
-    inputs, log = inputs_of(arguments), new_log(driver, config.get("serial_log"))
+    inputs, log = inputs_of(arguments), new_log(driver, vm_id, config.get("serial_log"))
     inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
     return with_settings(
         {

@@ -86,6 +86,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.virt_type = options.get("virt_type")
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
+        #: {UUID: files that libvirt will create at the next start, and that nobody had when they were recorded}
+        self.made_at_start = {}
         #: {UUID: what ``prepare_restore`` has prepared}
         self.prepared = {}
         #: {(name of a VM, id of a backup): Definition that its restore would store}
@@ -125,14 +127,16 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         return self._with_files(observation) if "files" in facets and observation.vms else observation
 
     def _with_files(self, observation):
-        from .own_files import files_of, snapshot_files
+        from .own_files import files_of, only_created, snapshot_files
 
         self._definitions = self.read_definitions()
-        files = [
-            files_of(vm, self.definitions_of(vm), self.is_local, snapshot_files(self.virsh, vm))
+        begun = {self.creations.id_of(vm.name) for vm in observation.vms}
+        found = [
+            vm.having(files=files_of(vm, self.definitions_of(vm), self.is_local, snapshot_files(self.virsh, vm)))
             for vm in observation.vms
         ]
-        return replace(observation, vms=[vm.having(files=found) for vm, found in zip(observation.vms, files)])
+        # The deletion of a VM that this task has created undoes what this task has done, and nothing else.
+        return replace(observation, vms=[only_created(vm) if vm.id in begun else vm for vm in found])
 
     def file_version(self, path, plan):
         return super().file_version(path, plan) if self.is_local else None

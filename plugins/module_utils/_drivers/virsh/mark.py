@@ -26,30 +26,41 @@ def recorded_first(driver, vm, definition, paths):
     If the step fails and none of them remains, the mark is again as before.
     """
     own, found, before = mark_to_add_to(vm, definition.mark), definition.mark, change_counter.count()
-    added = [path for path in paths if path not in reusable_of(own)]
+    added = [path for path in paths if path not in reusable_of(own, files.identity)]
     if not added:
         yield
         return
     for path in added:
         check_no_file(path)
-    definition.set_mark(making_mark(own, [*making_of(own), *added]))
-    driver.define(definition)
-    try:
-        yield
-    except ConnectionLost:
-        raise
-    except PolyvirtError:
-        if not any(files.exists(path) for path in added):
-            with suppress(PolyvirtError):
-                put_back(driver, vm, found)
-                change_counter.set_back(before)
-                change_counter.note(doubtful=True)
-        raise
+    with driver.storage.reserved(added) as identities:
+        definition.set_mark(making_mark(own, dict.fromkeys([*making_of(own), *added]), identities))
+        driver.define(definition)
+        try:
+            yield
+        except ConnectionLost:
+            raise
+        except PolyvirtError:
+            if not any(files.exists(path) for path in added):
+                with suppress(PolyvirtError):
+                    put_back(driver, vm, found)
+                    change_counter.set_back(before)
+                    change_counter.note(doubtful=True)
+            raise
 
 
-def new_log(driver, path):
-    """The log that libvirt will create, to be recorded; empty for one that exists already."""
-    return path if path and driver.is_local and not files.exists(path) else ""
+def new_log(driver, vm_id, path, known=()):
+    """The log that libvirt will create, to be recorded; empty if it exists, which only one of ``known`` may."""
+    if not path or not driver.is_local or (path in known and files.exists(path)):
+        return ""
+    return by_libvirt(driver, vm_id, path)
+
+
+def by_libvirt(driver, vm_id, path):
+    """Note and return a file that libvirt will create at the next start: until then, one there is somebody else's."""
+    if driver.is_local:
+        check_no_file(path)
+        driver.made_at_start.setdefault(vm_id, set()).add(path)
+    return path
 
 
 def put_back(driver, vm, mark):

@@ -9,7 +9,7 @@ from os.path import dirname, realpath
 from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, Held, PolyvirtError, Refused
-from ..._core.record.mark import making_of, own_mark, reusable_of
+from ..._core.record.mark import making_of, own_mark, proven_of, reusable_of
 from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
@@ -123,7 +123,7 @@ class VirshFiles(LocalFiles):
             )
         if item.option in _NAMED:
             return item.path in self._named(item.option)
-        if item.path in reusable_of(own_mark(self.plan.before)):
+        if item.path in reusable_of(own_mark(self.plan.before), files.identity):
             return self._is_attached(item.path) or self._has_content(item)
         if self._is_added_meanwhile(item):
             raise Held(self.name)
@@ -140,7 +140,7 @@ class VirshFiles(LocalFiles):
     def _is_begun(self, path):
         """Whether a killed task has begun to create this VM with this file. Raises CreatedMeanwhile for another VM."""
         begun = self.driver.unfinished.get(self.name)
-        if begun is not None and path in making_of(begun.mark):
+        if begun is not None and path in proven_of(begun.mark, files.identity):
             return True
         known = {self.plan.before.id, begun and begun.id}
         if any(one.name == self.name and one.uuid not in known for one in self.driver.read_definitions()):
@@ -151,7 +151,7 @@ class VirshFiles(LocalFiles):
         """The files of an option that the mark or a present definition of the VM names."""
         vm, mark = self.plan.before, own_mark(self.plan.before)
         found = {path for one in self.driver.definitions_of(vm) for path in _NAMED[option](one)}
-        return found.union(making_of(mark), mark["files"], mark.get("nvram", ()))
+        return found.union(proven_of(mark, files.identity), mark["files"], mark.get("nvram", ()))
 
     def _is_attached(self, path):
         """An interrupted task may have attached the file to this VM already."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ..._core.frozen import replace
 from ..._core.model import File
-from ..._core.record.mark import making_of, why_elsewhere
+from ..._core.record.mark import making_of, proven_of, why_elsewhere
 from ..._core.sharing.claims import READ, WRITE
 from ..._kit.local_files import with_kinds
 from ..._media.prepared import medium_of
@@ -20,6 +20,9 @@ from ..._tools.domain_xml import Definition, file_of, target_of
 from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
 from .traits import EXTERNAL
+
+#: Why a file is kept that an interrupted task may have created.
+_UNPROVEN = "there is no proof that it is the file that an interrupted task has created"
 
 
 def snapshot_files(virsh, vm):
@@ -52,8 +55,9 @@ def files_of(vm, definitions, is_local, frozen=()):
     # Before those of the mark, which replace them.
     others = [File(path, "support") for path in frozen if path not in found]
     elsewhere = why_elsewhere(mark, files.host_name())
-    detached = _detached(mark, found) if vm.owned else ()
-    for file in (*others, *(replace(one, elsewhere="" if one.path in frozen else elsewhere) for one in detached)):
+    for one in _detached(mark, found) if vm.owned else ():
+        others.append(replace(one, elsewhere="" if one.path in frozen else elsewhere or one.elsewhere))
+    for file in others:
         if not is_local or files.exists(file.path):
             found[file.path] = file
     if is_local:
@@ -78,6 +82,10 @@ def lost_state(definition, arguments, is_local):
     if arguments.get("keep_state"):
         return []
     return [*filter(None, [nvram_of(definition)]), *tpm_states(definition, is_local)]
+def only_created(vm):
+    """The VM whose files are kept unless this process has created them, or has taken them over with proof."""
+    kept = [one for one in vm.files if not permits.is_created(one.path, files.identity(one.path))]
+    return vm.having(files=tuple(replace(one, elsewhere=_UNPROVEN) if one in kept else one for one in vm.files))
 
 
 def _file_of_drive(drive, mark):
@@ -87,7 +95,7 @@ def _file_of_drive(drive, mark):
         return File(name, "no file") if name else None
     if drive.get("device", "disk") in ("cdrom", "floppy"):
         return File(path, "support" if path in mark.get("files", ()) else "medium", path in mark.get("files", ()))
-    ours = path in mark.get("disks", ()) or path in making_of(mark)
+    ours = path in mark.get("disks", ()) or path in proven_of(mark, files.identity)
     if drive.find("shareable") is not None or drive.find("readonly") is not None:
         return File(path, "support" if ours else "medium", ours)
     return File(path, "disk", ours)
@@ -107,12 +115,15 @@ def _source_name(drive):
 
 def _detached(mark, attached):
     """Files in the VM's mark that are not attached now."""
-    # Those that a task has begun to create are ours, too, if they exist.
-    recorded = [("disk", path) for path in (*mark.get("disks", ()), *making_of(mark))]
+    recorded = [("disk", path) for path in mark.get("disks", ())]
     # The mark lists the NVRAM file of each firmware that the VM ever had.
     recorded += [("nvram", path) for path in mark.get("nvram", ())]
     recorded += [("support", path) for path in mark.get("files", ())]
-    return [File(path, role, True) for role, path in recorded if path not in attached]
+    found = [File(path, role, True) for role, path in recorded if path not in attached]
+    # Those that a task has begun to create are ours, too, if they are what it has created.
+    proven = proven_of(mark, files.identity)
+    begun = [path for path in making_of(mark) if path not in attached]
+    return [*found, *(File(path, "disk", True, elsewhere="" if path in proven else _UNPROVEN) for path in begun)]
 
 
 #: Options of these claims: the log of a serial port has one, all others can be set with native only.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ..._core.errors import CommandFailed
 from ..._core.model import SUSPENDED
-from ..._ports import permits
+from ..._ports import files, permits
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
 from .settings.nvram import reset_qcow2
+from .storage import check_no_file
 
 #: Seconds: writing a guest's memory to disk may take long, but no call may hang forever.
 _SAVE_TIMEOUT = 3600
@@ -18,6 +19,16 @@ _OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
 
 
 def start(driver, vm, step):
+    made = driver.made_at_start.pop(vm.id, ())
+    for path in made:
+        check_no_file(path)  # libvirt would empty a log, and write to NVRAM.
+    try:
+        _start(driver, vm, step)
+    finally:
+        files.take_over(filter(files.exists, made))
+
+
+def _start(driver, vm, step):
     if driver.allow_network_start:
         start_networks(driver, vm)
     resets = step.arguments.get("reset_nvram") and not reset_qcow2(driver, driver.definition(vm.id), vm.name)

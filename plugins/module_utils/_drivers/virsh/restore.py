@@ -19,10 +19,10 @@ from ..._core.errors import PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.model import STOPPED
 from ..._core.record.leases import CREATED
-from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
+from ..._core.record.mark import empty_mark, finished_mark, marked_settings, of_lost_vm, proven_of
 from ..._kit.creation import undone_on_failure
 from ..._media.backup_folder import place_fault
-from ..._ports import change_counter, files, folders, partial_files
+from ..._ports import change_counter, files, folders, locks, partial_files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
@@ -36,7 +36,7 @@ from .settings.architecture import read_architecture
 from .settings.cdroms import remove_seed_drives, seed_files
 from .settings.disks import set_disk_content, set_disk_file
 from .settings.table import config_of
-from .storage import remove_unused
+from .storage import remove_unused, used_files
 
 
 def settings_after(driver, vm, asked, backup, manifest):
@@ -47,7 +47,7 @@ def settings_after(driver, vm, asked, backup, manifest):
         definition = _definition_in(driver, manifest)
     except PolyvirtError as error:
         return replace(backup, damaged=error.message.rstrip("."))
-    paths = _new_paths(driver, vm, manifest, definition)
+    paths = _new_paths(driver, driver.unfinished.get(vm.name, vm), manifest, definition)
     stored = next(iter(driver.definitions_of(vm)), None)
     _adapt(driver, definition, manifest, paths, asked.networks, stored)
     if asked.is_beside:
@@ -88,7 +88,7 @@ def _new_paths(driver, vm, manifest, definition):
 
     libvirt creates the NVRAM at the start of a VM that had not been started before its backup.
     """
-    own, found = set(vm.mark.get("making", ()) if vm.owned else ()), {}
+    own, found = _removable(driver, vm.mark if vm.owned else None), {}
     for slot, one in manifests.disks_of(manifest).items():
         folder = driver.options.get("disk_directory")
         named = os.path.dirname(one.get("source") or "")
@@ -101,7 +101,7 @@ def _new_paths(driver, vm, manifest, definition):
 
 
 def _free(folder, stem, suffix, own):
-    """A path that no file has, except one that an interrupted restore of this VM has named."""
+    """A path that no file has, except one of an interrupted restore of this VM, which is removed first."""
     path, number = os.path.join(folder, f"{stem}.{suffix}"), 1
     while files.exists(path) and path not in own:
         number += 1
@@ -185,10 +185,23 @@ def _fill(driver, manifest, paths, created):
 
 def _remove_leftovers(driver, mark):
     """Remove what an interrupted task of this VM has begun to create, and no VM uses."""
-    left = [path for path in making_of(mark) if files.exists(path)]
-    if left:
-        files.take_over(left)
-        remove_unused(driver, left, None)
+    left = _removable(driver, mark)
+    files.take_over(left)
+    for path in left:
+        files.remove(path)
+
+
+def _removable(driver, mark):
+    """The files that an interrupted task of this VM has created, and nobody needs; none if that is not known."""
+    left = proven_of(mark, files.identity)
+    try:
+        definitions = driver.read_definitions() if left else ()
+        used = {path for one in definitions for path in used_files(one)}
+        used.update(below for path in list(used) for below in driver.claims.chain(path))
+    except PolyvirtError:
+        return []
+    identities = set(map(files.identity, used))
+    return [path for path in left if files.identity(path) not in identities and not locks.is_open_elsewhere(path)]
 
 
 def _manifest_of(driver, step):

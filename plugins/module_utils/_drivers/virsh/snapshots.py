@@ -17,7 +17,7 @@ from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._core.frozen import Frozen
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.record.leases import described, in_text
-from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
+from ..._core.record.mark import IDENTITIES, own_disks, own_mark, with_lease, with_settings
 from ..._kit.addresses import RESERVATIONS
 from ..._ports import change_counter, files
 from ..._tools import virsh as tool
@@ -317,6 +317,8 @@ def _edit_mark(driver, vm, edit):
     mark = found if found.get("id") == vm.id else with_settings(own, {"tags": found.get("tags", [])})
     lists = {key: list(dict.fromkeys(edit(key, mark.get(key, ())))) for key in _FILE_LISTS}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
+    if lists["making"] and IDENTITIES in own:
+        changed[IDENTITIES] = own[IDENTITIES]
     changed = with_lease(changed, own)
     # Unlike the definition, the networks are as before.
     changed = with_reservations(changed, own.get(RESERVATIONS))

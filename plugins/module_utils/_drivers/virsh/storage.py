@@ -64,6 +64,12 @@ class Storage:
         if self.is_default:
             files.make_folder(self.folder, files.ENTERED)
 
+    def reserved(self, paths):
+        """Create the incomplete files of ``paths``; see partial_files.py."""
+        if paths:
+            self.create_default_folder()
+        return partial_files.reserved(paths)
+
     def create_disk(self, path, entry, image):
         """Create the file of one disk. Returns whether it is new.
 
@@ -190,7 +196,7 @@ def check_no_file(path):
     if files.exists(path):
         raise Refused(
             f"{path} already exists, and there is no record that this collection created it.",
-            "Move it to another directory, or attach it with disks[].source.",
+            "Move it to another directory. If it is a disk, it can be attached with disks[].source.",
         )
 
 

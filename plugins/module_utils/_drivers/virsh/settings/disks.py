@@ -241,7 +241,7 @@ def check_attached(driver, vm, running, changes, mark):
     ``running`` is its definition; None: it is off. ``mark`` names the files that a task is creating, or that a restore
     has left, before this step adds its own.
     """
-    making = reusable_of(mark)
+    making = reusable_of(mark, files.identity)
     for change in (one for one in changes if one.kind == "disks.add" and one.cost == LIVE):
         attached = attached_at(running, change.key)
         if attached is not None:

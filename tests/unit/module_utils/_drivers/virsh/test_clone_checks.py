@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -31,7 +32,7 @@ def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
         Vm.absent("copy"), Vm("copy"), segments=((Step("clone", arguments={**arguments, "power": "stopped"}),),)
     )
     before, driver = sorted(os.listdir(rich.folder)), rich.driver()
-    mark = {"id": "half", "unfinished": True, "making": list(begun)}
+    mark = unfinished_mark({"id": "half"}, begun, {path: files.identity(path) for path in begun})
     driver.unfinished.update({"copy": Vm("copy", id="half", mark=mark)} if begun else {})
     try:
         driver.preflight(cloned, {(FILE, (None, files.identity(path))) for path in to_delete})

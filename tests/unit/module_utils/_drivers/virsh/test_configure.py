@@ -18,9 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, making_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -267,7 +267,8 @@ def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
     with pytest.raises(Refused, match="already exists, and there is no record that this collection created it"):
         change(tmp_path, virsh, add(size=MIB))
     assert not written(virsh)
-    virsh = virsh_with(with_mark(machine_xml(), {**HERE, "id": UUID, "making": [str(path)]}))
+    mark = making_mark({**HERE, "id": UUID}, [str(path)], {str(path): files.identity(path)})
+    virsh = virsh_with(with_mark(machine_xml(), mark))
     change(tmp_path, virsh, add(size=MIB))
     assert virsh.defined().mark["disks"] == [str(path)]
 
@@ -310,11 +311,14 @@ def test_log_that_is_given_up_is_recorded_only_for_a_snapshot(tmp_path, new, sna
 
 
 def test_log_that_exists_is_not_recorded(tmp_path):
-    """It is one that the definition has had already, for another device."""
+    """It is one that the definition has had already, for another device; libvirt would empty another file."""
     log = tmp_path / "log"
     log.touch()
-    virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", str(log)))
+    other = machine_xml(("</devices>", f"<channel type='pty'><log file='{log}'/></channel></devices>"))
+    virsh = change(tmp_path, virsh_with(other), Change("serial_log", "", str(log)))
     assert virsh.defined().mark is None
+    with pytest.raises(Refused, match="log already exists"):
+        change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", str(log)))
 
 
 def test_mark_of_another_vm_is_replaced(tmp_path):

@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, unfinished_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import (
+    empty_mark,
+    proven_of,
+    unfinished_mark,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete, own_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -109,7 +114,9 @@ def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
 def unfinished(virsh, folder, *names):
     """A driver that has found the VM web, which a killed task has begun, with the mark that names these files."""
     one = driver(virsh, folder)
-    mark = unfinished_mark({**empty_mark(UUID), **HERE}, [str(folder / name) for name in names])
+    paths = [str(folder / name) for name in names]
+    identities = {path: files.identity(path) for path in paths if files.exists(path)}
+    mark = unfinished_mark({**empty_mark(UUID), **HERE}, paths, identities)
     definition = create.new_definition(one, "web", UUID, {})
     definition.set_mark(mark)
     virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = definition.text()
@@ -129,9 +136,10 @@ def test_new_vm_is_stored_before_its_files_exist(virsh, tmp_path, monkeypatch):
     _create(creator, CONFIG, SEED)
     (first, files_before), (last, files_after) = seen
     paths = [str(tmp_path / name) for name in FILES]
-    assert (first["unfinished"], sorted(first["making"]), files_before) == (True, sorted(paths), [])
+    assert (first["unfinished"], sorted(first["making"]), {*FILES} & {*files_before}) == (True, sorted(paths), set())
     assert ([*last["disks"], *last["files"]], files_after) == (paths, sorted(FILES))
-    assert not {"unfinished", "making"} & last.keys()
+    assert sorted(proven_of(first, files.identity)) == sorted(paths)
+    assert not {"unfinished", "making", "identities"} & last.keys()
     assert Definition(virsh.sent[0]).uuid == Definition(virsh.sent[1]).uuid
 
 
@@ -164,7 +172,8 @@ def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path,
         virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
     with pytest.raises(CreatedMeanwhile):
         _create(creator, CONFIG, SEED)
-    assert ("define", "/dev/stdin") not in virsh.done
+    # The mark is stored again with the identities of the files that are missing.
+    assert virsh.done.count(("define", "/dev/stdin")) == is_late
 
 
 def test_existing_disk_is_kept_if_the_completion_fails(virsh, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import POWER_VERBS, VERB
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import GUARDS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import FILE_OPTIONS
@@ -107,7 +108,7 @@ def test_topology_of_the_next_start_limits_cpus(tmp_path):
 
 
 RAW = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
-EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]
+EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True), (b"", "path only", True)]
 
 
 @pytest.mark.parametrize(("content", "is_begun", "refused"), EXISTING)
@@ -115,7 +116,8 @@ def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, conten
     """It is used if the mark of a VM that a killed task has begun names it, and if it is as that task created it."""
     path = tmp_path / "web-vda.raw"
     path.write_bytes(content.ljust(1 << 20, b"\0"))
-    half = Vm("web", id="half", mark={"id": "half", "unfinished": True, "making": [str(path)] if is_begun else []})
+    identities = {str(path): files.identity(path)} if is_begun is True else {}
+    half = Vm("web", id="half", mark=unfinished_mark({"id": "half"}, [str(path)] if is_begun else [], identities))
     error = "already exists, and existing files are never overwritten"
     with pytest.raises(Refused, match=error) if refused else nullcontext():
         check(tmp_path, Step("create", arguments=RAW), virsh=FakeVirsh(of_vms()), unfinished=half)

@@ -26,8 +26,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import making_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -165,7 +167,7 @@ def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached, 
     path = tmp_path / "m1-vdb.qcow2"
     path.write_bytes(b"data of a guest" * 512)
     text = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(path))) if is_attached else machine_xml()
-    mark = {"id": UUID, "making": [str(path)] if is_recorded else []}
+    mark = making_mark({"id": UUID}, [str(path)] if is_recorded else [], {str(path): files.identity(path)})
     driver, vm = driver_of(FakeVirsh(of_vms(text)), tmp_path), Vm("m1", id=UUID, mark=mark)
     step = Step("configure", changes=(Change("disks", None, {"size": MIB}, key="vdb"),))
     plan = Plan(vm, vm, segments=((step,),))
@@ -191,7 +193,7 @@ def test_file_of_a_new_disk_that_is_no_image_is_not_a_raw_error(tmp_path, monkey
 
     monkeypatch.setattr(QemuImg, "info", info)
     driver, vm = driver_of(FakeVirsh(of_vms(machine_xml())), tmp_path), Vm("m1", id=UUID, mark={"id": UUID})
-    vm = vm.having(mark={**vm.mark, "making": [str(path)]})
+    vm = vm.having(mark=making_mark(vm.mark, [str(path)], {str(path): files.identity(path)}))
     step = Step("configure", changes=(Change("disks", None, {"size": MIB}, key="vdb"),))
     plan = Plan(vm, vm, segments=((step,),))
     if is_removed:

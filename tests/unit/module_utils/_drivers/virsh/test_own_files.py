@@ -15,9 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_d
     NOT_CREATED_HERE,
     delete_step,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import making_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import claims, own_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -307,10 +309,15 @@ def nvram_files(folder):
 @pytest.mark.parametrize("is_attached", [True, False])
 def test_disk_that_a_task_has_begun_to_create_is_deleted_too(images, tmp_path, is_attached):
     (path,) = chain(images, tmp_path, "begun")
-    vm = Vm("web", id=UUID, mark={**HERE, "id": UUID, "making": [path, f"{tmp_path}/missing"]})
+    identities = {path: files.identity(path)}
+    vm = Vm("web", id=UUID, mark=making_mark({**HERE, "id": UUID}, [path, f"{tmp_path}/missing"], identities))
     found = web_files(images, domain("web", *([disk(path)] if is_attached else [])), vm=vm, delete_disks="owned")
     assert plan_of(vm, found, "owned") == ([path], {})
     assert plan_of(vm.having(mark={**vm.mark, "id": "another"}), found, "owned")[0] == []
+    # Somebody else has put another file there, or the record is of an earlier release.
+    vm = vm.having(mark=making_mark({**HERE, "id": UUID}, [path], {path: (1, 2)}))
+    found = web_files(images, domain("web", *([disk(path)] if is_attached else [])), vm=vm, delete_disks="owned")
+    assert (plan_of(vm, found, "owned")[0], path in plan_of(vm, found, "owned")[1]) == ([], True)
 
 
 def test_nvram_of_every_firmware_is_deleted_or_kept_with_the_disks(images, tmp_path):
