@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from posixpath import dirname
 
-from .._core.frozen import replace
 from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.file_checks import check_free
 from .._core.sharing.needed_files import DELETED, DEVICE, FILE, FOLDER, FileFacts
@@ -59,11 +58,6 @@ class LocalFiles(FileFacts):
 
     def freed(self):
         return self.allocated(deleted_files(self.plan))
-
-
-def with_kinds(vm_files, special_kind):
-    """Return Files with what is at each path; ``special_kind`` is that of the port."""
-    return tuple(replace(one, special=special_kind(one.path)) for one in vm_files)
 
 
 def check_deletable(name, paths, is_locked):

@@ -15,6 +15,7 @@ import threading
 from contextlib import contextmanager
 
 from .._core.errors import Refused
+from .._core.frozen import replace
 from .._core.verbs import Permit
 
 #: The permit of tests that are about something else; no task has it.
@@ -65,6 +66,11 @@ def special_kind(path):
         return _KINDS.get(stat.S_IFMT(os.lstat(path).st_mode), "")
     except OSError:
         return ""
+
+
+def with_kinds(vm_files):
+    """Return Files with what is at their paths."""
+    return tuple(replace(one, special=special_kind(one.path)) for one in vm_files)
 
 
 def check_here(path, identity, verb):

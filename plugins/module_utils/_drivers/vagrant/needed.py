@@ -11,7 +11,7 @@ import os
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.needed_files import READ, SHARE, Needed
-from ..._kit.local_files import LocalFiles, with_kinds
+from ..._kit.local_files import LocalFiles
 from ..._media import disk_header
 from ..._ports import files, permits
 from ..._tools import vagrant_folder
@@ -77,7 +77,7 @@ def files_of(drives, project_vm, home, is_half_made):
         File(one.path, one.role, one.ours, one.used_by, bound=one.ours or bool(one.held_by and one.role == "disk"))
         for one in found
     ]
-    return with_kinds(found, permits.special_kind)
+    return permits.with_kinds(found)
 
 
 def is_half_made(project_vm, provider_vm):

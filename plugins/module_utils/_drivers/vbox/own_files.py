@@ -15,7 +15,6 @@ from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.record.mark import own_mark, why_elsewhere
-from ..._kit.local_files import with_kinds
 from ..._ports import files, permits
 from ..._tools.vboxmanage_output import chain, unused_below
 from .mark import resolved_mark
@@ -49,7 +48,7 @@ def files_of(listing, vm):
     for path in others if vm.owned else ():
         if path not in found and files.exists(path):
             found[path] = File(path, "support", True, elsewhere="" if path in logs else elsewhere)
-    return with_kinds(found.values(), permits.special_kind)
+    return permits.with_kinds(found.values())
 
 
 def _own_media(vbox_vm, mark):

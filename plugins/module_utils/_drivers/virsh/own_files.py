@@ -13,7 +13,6 @@ from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of, proven_of, why_elsewhere
 from ..._core.sharing.claims import READ, WRITE
-from ..._kit.local_files import with_kinds
 from ..._media.prepared import medium_of
 from ..._ports import files, permits
 from ..._tools.domain_xml import Definition, file_of, target_of
@@ -61,7 +60,7 @@ def files_of(vm, definitions, is_local, frozen=()):
         if not is_local or files.exists(file.path):
             found[file.path] = file
     if is_local:
-        return with_kinds(found.values(), permits.special_kind)
+        return permits.with_kinds(found.values())
     return tuple(replace(file, used_by=("another host",)) for file in found.values())
 
 

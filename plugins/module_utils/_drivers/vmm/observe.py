@@ -21,7 +21,6 @@ from ..._core.record import mark as marks
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.units import MIB
-from ..._kit.local_files import with_kinds
 from ..._media import disk_header
 from ..._ports import files, permits
 from ..._ports.clock import Clock, call_timeout, epoch
@@ -244,7 +243,7 @@ def files_of(found, name, definition):
     ]
     if definition and definition.cdrom:
         vm_files.append(File(definition.cdrom, "medium"))
-    return with_kinds(vm_files, permits.special_kind)
+    return permits.with_kinds(vm_files)
 
 
 def bases_of(path):

@@ -64,6 +64,17 @@ def test_path_that_may_be_one_of_another_host_is_kept(delete_disks):
     assert (delete.arguments["files"], delete.arguments["kept"]) == ((), {disk.path: disk.elsewhere})
 
 
+@pytest.mark.parametrize("role", ["disk", "support", "nvram"])
+def test_what_is_no_regular_file_is_kept(role):
+    file = File("/d/node", role, ours=True, special="a block device")
+    vm, task = found(mark=CREATED, files=(file,)), ask("absent", delete_disks="all")
+    (delete,) = plan(vm, task, Traits("any")).steps
+    assert (delete.arguments["files"], delete.arguments["keep_nvram"]) == ((), role == "nvram")
+    assert delete.arguments["kept"] == {"/d/node": "it is a block device, and only regular files are deleted"}
+    refusal = str(plan(vm.having(files=(replace(file, bound=True),)), task, Traits("any")).refusal)
+    assert "/d/node is a block device, and would be deleted together with its VM" in refusal
+
+
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_vm_of_a_guarded_run_is_not_deleted_with_its_snapshot(power):
     """Its playbook would take the way back from itself."""

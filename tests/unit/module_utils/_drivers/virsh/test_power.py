@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     PAUSED,
     RUNNING,
     STOPPED,
     SUSPENDED,
+    File,
     Step,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.mark import by_libvirt
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import only_created
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer, Virsh
 
@@ -82,3 +86,18 @@ def test_path_with_the_uuid_of_the_vm_is_unchanged(tmp_path):
     with pytest.raises(CommandFailed) as caught:
         driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [Step("start")], permits.ANYTHING)])
     assert f"no 'web' (web): {paths} of web." in str(caught.value)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_start_finds_a_file_of_somebody_or_libvirt_creates_one(tmp_path, monkeypatch, is_there):
+    """Only what libvirt has created goes when the creation is undone."""
+    virsh, log = FakeVirsh(), tmp_path / "log"
+    driver = driver_of(virsh, tmp_path)
+    by_libvirt(driver, UUID, str(log))
+    if is_there:
+        log.touch()
+    monkeypatch.setattr(virsh, "run", lambda *_words, **_more: log.touch(exist_ok=False))
+    with pytest.raises(Refused, match="log already exists") if is_there else nullcontext():
+        driver.apply([(Vm("web", id=UUID, power=STOPPED), [Step("start")], permits.ANYTHING)])
+    (file,) = only_created(Vm("web", id=UUID, files=(File(str(log), "support", True),))).files
+    assert bool(file.elsewhere) == is_there
