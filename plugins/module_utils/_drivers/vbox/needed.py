@@ -133,8 +133,8 @@ class VBoxFiles(LocalFiles):
 
     def _broken(self, paths):
         """The Image of the first registered one of these that VirtualBox cannot open, or None."""
-        media = {os.path.realpath(one.location): one for one in self._listing.media.values() if one.error}
-        found = next(filter(None, (media.get(os.path.realpath(path)) for path in paths)), None) if media else None
+        media = {files.identity(one.location): one for one in self._listing.media.values() if one.error}
+        found = next(filter(None, (media.get(files.identity(path)) for path in paths)), None) if media else None
         if found is None:
             return None
         return Image(fault=f"cannot be opened by VirtualBox: {found.error}", remedy=access_remedy(found))

@@ -359,7 +359,7 @@ class VBoxObserver:
         native_keys = None if "native" in facets else self._native_keys
         vms = [vm_of(listing, one, native_keys) for one in listing.selected(targets, "unfinished" in facets)]
         self._settings.remember(vms)
-        self.known.media = {os.path.realpath(medium.location): medium.location for medium in listing.media.values()}
+        self.known.media = {files.identity(medium.location): medium.location for medium in listing.media.values()}
         if self.disks_before is None:
             self.disks_before = set(self.known.media)
         self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})

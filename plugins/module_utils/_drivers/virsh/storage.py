@@ -253,8 +253,8 @@ def remove_unused(driver, paths, error):
         definitions = driver.read_definitions()
     except PolyvirtError:
         return []
-    used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
+    used = {files.identity(file) for one in definitions for file in used_files(one)}
     for path in paths:
-        if os.path.realpath(path) not in used and not locks.is_open_elsewhere(path):
+        if files.identity(path) not in used and not locks.is_open_elsewhere(path):
             files.remove(path)
     return definitions

@@ -125,11 +125,9 @@ def _remove_new_image(driver, vm, path, error):
 
 def _detached_image_or_path(vbox_vm, path):
     """``path``, or the UUID of its differencing image if the disk was detached from this VM after a snapshot."""
-    real = os.path.realpath(path)
-    detached = [
-        one for one in vbox_vm.detached_images() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real
-    ]
-    return detached[0].uuid if len(detached) == 1 else path
+    bases = {one.uuid: files.identity(vbox_vm.chain(one.parent)[-1].location) for one in vbox_vm.detached_images()}
+    detached = [uuid for uuid, identity in bases.items() if identity == files.identity(path)]
+    return detached[0] if len(detached) == 1 else path
 
 
 def kept_image(vbox_vm, slot, path, entry):
@@ -164,7 +162,8 @@ def _remove_image(driver, vbox_vm, path):
 
     VirtualBox leaves the file of one that it cannot open, without an error.
     """
-    known = next((medium for medium in vbox_vm.media.values() if medium.location == path), None)
+    identity = files.identity(path)
+    known = next((medium for medium in vbox_vm.media.values() if files.identity(medium.location) == identity), None)
     if known and known.users:
         raise file_exists_error(path)
     files.take_over([path])

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ...._core.errors import CommandFailed
 from ...._core.units import MIB
 from ...._media import disk_header
@@ -57,7 +55,7 @@ def images_to_release(driver, image):
     """Paths of images to unregister after the copy, which registers its source, if they were not registered before."""
     if image is None or is_of_appliance(image) or disk_header.format_of(image["source"]) == "raw":
         return []
-    return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
+    return [] if files.identity(image["source"]) in driver.disks_before else [image["source"]]
 
 
 def release_images(driver, paths):
@@ -82,5 +80,5 @@ def is_viso_or_dmg(path):
 def same_uuid(path, media):
     """The path of another registered image with the UUID of this one, such as a copied file; None if there is none."""
     known = media.get(disk_header.uuid_of(path))
-    is_other = known is not None and os.path.realpath(known.location) != os.path.realpath(path)
+    is_other = known is not None and files.identity(known.location) != files.identity(path)
     return known.location if is_other else None

@@ -13,6 +13,7 @@ from ...._core.model import ABSENT, NEVER, POWER_OFF
 from ...._core.texts import removal
 from ...._core.units import MIB, human_size
 from ...._kit.settings import DIRECTORY, Setting, check_directories
+from ...._ports import files
 from ..vbox_vm import FORMATS, NOT_RESIZABLE, bus_for, parse_slot, place_fault, slot_name
 from .hardware import while_on
 
@@ -55,7 +56,7 @@ def _normalized(vm, disks, known):
         paths = {key: plain_path(disk[key]) for key in ("source", "directory") if disk and disk.get(key)}
         plain = disk and {**disk, **paths}
         # VirtualBox rejects an image that it knows by another path, such as one without symbolic links.
-        found = known.media.get(os.path.realpath(plain["source"])) if plain and plain.get("source") else None
+        found = known.media.get(files.identity(plain["source"])) if plain and plain.get("source") else None
         by_slot[slot] = {**plain, "source": found} if found else plain
     check_directories(vm, by_slot, os.path.dirname, os.path.realpath)
     return by_slot

@@ -73,10 +73,11 @@ def test_image_is_the_same_by_a_symbolic_link(vbox, check):
     task(vbox, "two", config=twice, check=check).refused("is also that of disks.SATA")
 
 
-def test_image_is_attached_by_the_path_that_virtualbox_knows(vbox):
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_image_is_attached_by_the_path_that_virtualbox_knows(vbox, make):
     """VirtualBox rejects another path of an image that it knows. The same task by either path changes nothing."""
     disk, link = vbox.disk(), f"{vbox.folder}/link.vdi"
-    os.symlink(disk, link)
+    make(disk, link)
     vbox.run("showmediuminfo", "disk", disk)
     by_link = {**SMALL, "disks": {"SATA 0": {"source": link}}}
     check = task(vbox, config=by_link, check=True).succeeded()

@@ -20,6 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark im
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete, own_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import remove_unused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
@@ -373,3 +374,15 @@ def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
     virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
     assert virsh.done == [READ, UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
+
+
+def test_file_that_another_vm_has_by_another_name_is_not_removed(virsh, tmp_path):
+    """A hard link is the same file."""
+    path, other = tmp_path / "web-vda.qcow2", tmp_path / "other.qcow2"
+    path.touch()
+    other.hardlink_to(path)
+    one = driver(virsh, tmp_path)
+    one.read_definitions = lambda: [Definition(machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(other))))]
+    files.take_over([str(path)])
+    remove_unused(one, [str(path)], None)
+    assert path.exists()
