@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._core.errors import CommandFailed
 from ..._core.model import Change
+from ..._core.record.mark import making_of
 from ..._kit.addresses import recorded
 from ..._kit.local_files import check_deletable
 from ..._ports import files, locks, permits
@@ -25,6 +26,9 @@ def delete(driver, vm, step):
     definition = _as_planned(driver, vm, step) if vm.id else None
     for path in paths:
         files.remove(path)
+    for path in making_of(vm.mark) if vm.owned else ():
+        with files.partial(path):
+            pass  # It removes the incomplete file of a killed task.
     if definition is None:
         return  # A transient VM no longer exists once it is off; or the same step was sent before.
     reserved = recorded(vm.mark, vm.id)

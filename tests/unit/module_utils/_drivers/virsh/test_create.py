@@ -386,3 +386,11 @@ def test_file_that_another_vm_has_by_another_name_is_not_removed(virsh, tmp_path
     files.take_over([str(path)])
     remove_unused(one, [str(path)], None)
     assert path.exists()
+
+
+def test_incomplete_file_of_a_killed_task_is_deleted_with_the_vm_that_it_has_begun(virsh, tmp_path):
+    creator = unfinished(virsh, tmp_path, *FILES)
+    left = tmp_path / f".{FILES[0]}.{1 << 30}{files.partial_suffix()}"  # No process has this number.
+    left.touch()
+    delete.delete(creator, creator.unfinished["web"], Step("delete"))
+    assert not left.exists()
