@@ -351,7 +351,7 @@ class World:
         kept = kept_disks(own, deleted)
         above = [claim for claim in own if claim.option in kept and claim.text != kept[claim.option]]
         needed = {kept[claim.option] for claim in above if claim.identity in (identity, UNREADABLE)}
-        return tuple(sorted({held.name for held in others} | needed))
+        return tuple(sorted({_user(held, identity) for held in others} | needed))
 
     def unknown(self, owner_id, identity):
         """Return who may need a file of ``owner_id``, and why that cannot be read; empty if that is known of all."""
@@ -434,6 +434,12 @@ def _is_unknown(claim, identity):
 
 def _known(held, identity):
     return any(claim.identity == identity and claim.mode != UNREADABLE for claim in held.claims)
+
+
+def _user(held, identity):
+    """Return who needs a file: a VM, or a snapshot of it, if only that does."""
+    options = {claim.option for claim in held.claims if claim.identity == identity}
+    return f"a snapshot of {held.name}" if options == {SNAPSHOTS} else held.name
 
 
 def _added_and_kept(before, after):
