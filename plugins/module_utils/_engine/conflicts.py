@@ -197,10 +197,8 @@ def _held(works, wanted):
         claims = [claim for work in at_place for claim in wanted[id(work)]]
         # No VM has to be read for an ISO image alone.
         if any(claim.mode != READ for claim in claims):
-            from .._core.sharing.world import all_held
-
             with _rejected_on_error(at_place):
-                held += all_held(at_place[0].claims, claims)
+                held += at_place[0].claims.held(claims)
     known = [one for one in works if one.claims is not None and not one.claims.lists_all and one.found.power != ABSENT]
     return [*held, *(one.claims.observed(one.found) for one in known)]
 

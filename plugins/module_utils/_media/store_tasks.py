@@ -17,8 +17,8 @@ from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
-from .._core.sharing.claims import BASE, DELETE, FILE, WITHOUT_VM, Claim
-from .._core.sharing.world import World, strays
+from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, WITHOUT_VM, Claim
+from .._core.sharing.world import World
 from .._ports.clock import today
 
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
@@ -107,7 +107,7 @@ def absent(driver, params, check, approval):
         "changed": bool(paths),
         "images": [shown(one, []) for one in stored],
         "diff": diff(driver, paths, []),
-        "warnings": [],
+        "warnings": list(getattr(driver, "warnings", ())),
     }
 
 
@@ -194,10 +194,7 @@ class ImageUsers:
             driver.traits()
             driver.observe([], frozenset({"power"}))
             held = self._claims.held([Claim(FILE, self._claims.identity(one), mode, "image", one) for one in paths])
-        self._world = World(held)
-        unused = [one for one in paths if mode == DELETE and not self.of(one)]
-        if unused:
-            self._world = World([*held, *strays(self._claims, "the image", unused, held)])
+        self._paths, self._world = paths, World(held)
 
     def of(self, path):
         """Return the names of the VMs that need an image, and the paths of such disk files."""
@@ -206,8 +203,11 @@ class ImageUsers:
     def files(self, path):
         """Return the disk files that no VM has, and that need an image."""
         holders = self._world.holders("", FILE, self._claims.identity(path)) if self._claims else ()
-        return [one.name for one in holders if all(claim.option == WITHOUT_VM for claim in one.claims)]
+        return [one.name for one in holders if {(one.option, one.mode) for one in one.claims} == {(WITHOUT_VM, BASE)}]
 
     def unreadable(self):
-        """Return the Claim of a disk that may need any file, or None."""
-        return next(iter(self._world.unreadable()), None)
+        """Return the Claim of what may need one of the images, or None."""
+        wanted = [UNREADABLE, *map(self._claims.identity, self._paths)] if self._paths else []
+        holders = [held for one in wanted for held in self._world.holders("", FILE, one)]
+        unknown = (claim for held in holders for claim in held.claims if claim.mode == UNREADABLE)
+        return next((claim for claim in unknown if claim.identity in wanted), None)

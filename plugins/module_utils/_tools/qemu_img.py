@@ -11,6 +11,7 @@ from .._core import errors
 from .._core.errors import remedy_for
 from .._core.frozen import Frozen, replace
 from .._ports import files
+from .._ports.folders import files_with_beginnings
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -227,7 +228,6 @@ def has_nothing_below(path):
     return not any(files.starts_with(path, magic) for magic in _LAYERED)
 
 
-def layered_in(folders):
-    """Return the files in directories that may need other files."""
-    paths = [f"{folder}/{name}" for folder in sorted(set(folders)) for name in files.entries(folder)]
-    return [path for path in paths if files.is_file(path) and not has_nothing_below(path)]
+def layered_in(whole, others=()):
+    """Return (files that may need other files, {directory: why it is not listed}), see ``files_with_beginnings``."""
+    return files_with_beginnings(_LAYERED, whole, others)

@@ -50,12 +50,12 @@ _DENIED = Pattern(
 )
 #: Commands that change nothing.
 _READS = frozenset({
-    "backup-dumpxml", "blockjob", "capabilities", "checkpoint-list", "connect", "domblkinfo", "domcapabilities",
-    "domifaddr", "domiflist", "dominfo", "domjobinfo", "domstate", "domstats", "domxml-to-native", "dumpxml",
-    "find-storage-pool-sources", "list", "managedsave-dumpxml", "net-dhcp-leases", "net-dumpxml", "net-info",
+    "backup-dumpxml", "blockjob", "capabilities", "checkpoint-dumpxml", "checkpoint-list", "connect", "domblkinfo",
+    "domcapabilities", "domifaddr", "domiflist", "dominfo", "domjobinfo", "domstate", "domstats", "domxml-to-native",
+    "dumpxml", "find-storage-pool-sources", "list", "managedsave-dumpxml", "net-dhcp-leases", "net-dumpxml", "net-info",
     "net-list", "net-port-dumpxml", "net-port-list", "nodedev-dumpxml", "nodedev-list", "pool-capabilities",
-    "pool-dumpxml", "pool-info", "pool-list", "snapshot-current", "snapshot-dumpxml", "snapshot-info",
-    "snapshot-list", "uri", "version", "vol-list", "vol-path",
+    "pool-dumpxml", "pool-info", "pool-list", "snapshot-current", "snapshot-dumpxml", "snapshot-info", "snapshot-list",
+    "uri", "version", "vol-list", "vol-path",
 })  # fmt: skip
 #: Commands that may have changed something although they failed: a device, or one of several disks.
 _MAY_CHANGE_AND_FAIL = frozenset({
@@ -82,6 +82,7 @@ _PLAIN_WORD = Pattern(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 _NOT_FOUND = {
     "domain": ("failed to get domain '", "Domain not found: "),
     "snapshot": ("Domain snapshot not found: ",),
+    "checkpoint": ("Domain checkpoint not found: ",),
     "network": ("failed to get network '", "Network not found: "),
     "metadata": ("metadata not found: ",),
     "node device": ("Node device not found: ",),

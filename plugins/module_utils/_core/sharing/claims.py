@@ -100,7 +100,7 @@ class HoldsClaims:
 
     ``lists_all``: ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``,
     as (machine, instance), is set if the VMs of a task are at several places. ``unused_remedy``: how disk files that no
-    VM has are deleted.
+    VM has are deleted. ``unread`` of losses.py: the sources of need that are not read in full.
     """
 
     lists_all: bool = True
@@ -114,7 +114,8 @@ class HoldsClaims:
     def held(self, wanted: Sequence[Claim]) -> Sequence[Held]:
         """Return what all VMs hold, unfinished ones too, by the cheapest listing that answers ``wanted``.
 
-        ``wanted`` are the claims of the task's plans. Only with the mode DELETE, files that cannot be read matter.
+        ``wanted`` are the claims of the task's plans, or of what else loses files. If one is a loss (``LOSSES``), all
+        sources of need are read (``SOURCES`` in losses.py).
         """
         raise NotImplementedError
 
@@ -129,7 +130,7 @@ class HoldsClaims:
     def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
         """Return what needs stored ``images`` and is in no definition: disk files that no VM has.
 
-        Called only before images are deleted; ``held`` is what all VMs hold.
+        Called by ``held`` of a platform that reads it only before images are deleted; ``held`` is what all VMs hold.
         """
         return ()
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..errors import PolyvirtError
 from ..frozen import replace
 from ..model import SUSPENDED
 from ..planner.simulate import simulate
@@ -21,8 +22,11 @@ from .claims import (
     RESTORE,
     SHARED,
     SNAPSHOT,
+    UNREADABLE,
+    WITHOUT_VM,
     WRITE,
     Claim,
+    Held,
     claims_of_all,
 )
 
@@ -30,6 +34,40 @@ from .claims import (
 LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
 #: Options by which the disks of a new VM are linked to existing files.
 _LINKED_TO = frozenset({"clone", "image"})
+#: Who may need a file that is lost: what ``held`` of a platform reads, except for its ``unread``.
+SOURCES = {
+    "definitions": "stored and running definitions of all VMs",
+    "saved_memory": "saved memory's own definition",
+    "snapshots": "definitions in snapshots and checkpoints of all VMs",
+    "undefined": "VMs that run without a definition",
+    "below": "images below images",
+    "alone": "images that no VM has",
+    "backups": "backups",
+    "records": "records of VMs",
+    "open": "open files of other programs",
+}
+#: Why a source is not read, or not in full; docs/questions.md has a sentence for each.
+UNREAD = {
+    "in_part": "in part", "not_here": "does not exist", "unknown": "cannot be known", "too_dear": "too dear"
+}  # fmt: skip
+
+
+def unread(**sources):
+    """Return {source: why it is not read}; ``sources`` is {one of UNREAD: names of SOURCES}."""
+    return {name: UNREAD[why] for why, names in sources.items() for name in names.split()}
+
+
+def with_images_needed(claims, wanted, held):
+    """Return ``held`` with what disk files without a VM need of the unused stored images that ``wanted`` deletes."""
+    used = {claim.identity for one in held for claim in one.claims}
+    images = [one for one in wanted if (one.mode, one.option) == (DELETE, "image") and one.identity not in used]
+    images = [claim.text for claim in images]
+    try:
+        return [*held, *(claims.without_vm(images, held) if images else ())]
+    except PolyvirtError as error:
+        message = f"it is not known which disk files without a VM need the image: {error.message}"
+        claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
+        return [*held, Held(WITHOUT_VM, "", claims=(claim,))]
 
 
 def asked_about(backups, claims):

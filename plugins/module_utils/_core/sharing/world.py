@@ -277,23 +277,6 @@ _REMEDIES = {
 # The world ------------------------------------------------------------------------------------------------------------
 
 
-def all_held(claims, wanted):
-    """Return ``held``; for backups, also what the disk files that no VM has need, wherever they are."""
-    held = claims.held(wanted)
-    is_about_backups = any(claim.option == BACKUPS for claim in wanted)
-    return [*held, *strays(claims, "backups", (), held)] if is_about_backups else held
-
-
-def strays(claims, what, paths, held):
-    """Return ``without_vm`` of ``claims``; if that cannot be read, the Held of a disk that may need any file."""
-    try:
-        return claims.without_vm(paths, held)
-    except PolyvirtError as error:
-        message = f"it is not known which disk files without a VM need {what}: {error.message}"
-        claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
-        return [Held(WITHOUT_VM, "", claims=(claim,))]
-
-
 class World:
     """What each VM holds; ``enter`` is called for each plan in the order in which they take effect.
 

@@ -26,6 +26,7 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
+from ..._core.sharing.losses import unread, with_images_needed
 from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
@@ -42,6 +43,8 @@ MERGE_TIMEOUT = 900
 
 class HyperVClaims(HoldsClaims):
     """The claims of all VMs of one host."""
+
+    unread = unread(not_here="saved_memory undefined backups records", in_part="alone")
 
     def __init__(self, driver):
         self._driver = driver
@@ -64,7 +67,7 @@ class HyperVClaims(HoldsClaims):
         found = self._driver.users_now(again=True, with_macs=True) if with_macs else self._driver.all_disks()
         if any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
             found.lost = frozenset()  # A file that is restored later needs the image again.
-        return [self._of_vm(found, raw) for raw in found.vms.values()]
+        return with_images_needed(self, wanted, [self._of_vm(found, raw) for raw in found.vms.values()])
 
     def held_now(self, wanted):
         found = self._driver.users_now(again=True)

@@ -13,6 +13,7 @@ import os
 from ..._core.frozen import replace
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
+from ..._core.sharing.losses import unread
 from ..._ports import files
 from .project import ProjectVm, provider_name
 from .settings.table import config_of
@@ -29,6 +30,9 @@ class VagrantClaims(HoldsClaims):
     """
 
     lists_all = False
+    unread = unread(
+        not_here="saved_memory backups records", in_part="definitions open", unknown="snapshots undefined below alone"
+    )
 
     def __init__(self, driver):
         self._driver, self._project = driver, driver.project

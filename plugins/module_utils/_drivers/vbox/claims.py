@@ -11,6 +11,7 @@ from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._core.sharing.losses import unread, with_images_needed
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
@@ -30,6 +31,7 @@ class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
     unused_remedy = "Delete these files first (VBoxManage closemedium disk PATH --delete)"
+    unread = unread(not_here="saved_memory undefined backups records", in_part="alone", unknown="open")
 
     def __init__(self, driver):
         self._driver = driver
@@ -56,7 +58,7 @@ class VBoxClaims(HoldsClaims):
         found = [self._of_machine(listing, one) for one in listing.machines if one.machine is not None]
         # Differencing images that no VM has need their bases, too.
         media = [one for one in listing.media.values() if one.parent in listing.media and not one.users]
-        return [*found, *self.stray_disks([one.location for one in media], found)]
+        return with_images_needed(self, wanted, [*found, *self.stray_disks([one.location for one in media], found)])
 
     def _of_machine(self, listing, listed):
         vbox_vm = listing.vbox_vm(listed)

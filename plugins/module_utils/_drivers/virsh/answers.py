@@ -1,12 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt: what is asked of virsh about one VM, and the Vm that results from the answers."""
+"""libvirt: what is asked of virsh about one VM, and the Vm that results from the answers; what all VMs may need."""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+
 from ..._core.errors import CommandFailed
-from ..._core.frozen import Mutable, field
+from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import RUNNING, Address, Counters, Vm
 from ..._core.record.mark import is_mark_of, mark_on, marked_settings
 from ..._kit.addresses import ssh_through
@@ -14,6 +17,7 @@ from ..._ports import files
 from ..._tools import virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, target_of, without_secrets
+from ..._tools.virsh import is_not_found, is_not_saved, is_unsupported, raise_for_errors
 from ..._tools.virsh_output import state
 from .settings.cdroms import reserved_targets, seed_files
 from .settings.firmware import runs_with_stored_firmware
@@ -23,6 +27,12 @@ from .settings.table import config_of
 
 #: First libvirt version with checkpoints.
 _CHECKPOINTS_SINCE = (5, 6)
+#: The lists of all VMs, of those with saved memory, and of storage pools.
+_LISTS = (
+    ("list", "--all", "--uuid", "--name"),
+    ("list", "--all", "--uuid", "--with-managed-save"),
+    ("pool-list", "--all", "--name"),
+)
 
 
 class Seen(Mutable, eq=False):
@@ -33,6 +43,53 @@ class Seen(Mutable, eq=False):
     definitions: dict = field(default_factory=dict)
     snapshots: dict = field(default_factory=dict)
     checkpoints: dict = field(default_factory=dict)
+
+
+class Needs(Frozen, eq=False):
+    """What may need a file on the whole host, read by two processes.
+
+    ``definitions`` are the stored and running ones of all VMs, and those in saved memory; ``saved`` the UUIDs of VMs
+    with saved memory, ``snapshots`` the commands that read all snapshots and checkpoints, ``pools`` {name: definition}.
+    """
+
+    definitions: list
+    saved: frozenset = frozenset()
+    snapshots: list = ()
+    pools: Mapping = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, virsh, library):
+        has_checkpoints = output.version_numbers(library or "") >= _CHECKPOINTS_SINCE
+        kinds = ("snapshot", "checkpoint") if has_checkpoints else ("snapshot",)
+        lists = [*_LISTS, *(("list", "--all", "--uuid", f"--with-{kind}") for kind in kinds)]
+        names, with_saved, pools, *with_any = answers = virsh.batch(lists)
+        raise_for_errors(lists[:1], answers[:1])
+        # Without the daemon of pools, their directories are not known; what cannot be read of VMs may need any file.
+        raise_for_errors([lists[1], *lists[3:]], [with_saved, *with_any], is_unsupported)
+        saved = frozenset(with_saved.stdout.split())
+        uuids = [uuid for uuid, _name in output.domains(names.stdout)]
+        commands = [("dumpxml", uuid, *options) for uuid in uuids for options in ((), ("--inactive",))]
+        commands += [("managedsave-dumpxml", uuid) for uuid in uuids if uuid in saved]
+        commands += [(f"{kind}-list", one, "--name") for kind, of in zip(kinds, with_any) for one in of.stdout.split()]
+        more = [("pool-dumpxml", name) for name in output.names(pools.stdout)]
+        answers = virsh.batch([*commands, *more]) if commands or more else []
+        raise_for_errors(commands, answers, lambda error: is_not_found(error) or is_not_saved(error))
+        found = {}
+        for words, answer in zip([*commands, *more], answers):
+            if not answer.error:
+                found.setdefault(words[0], []).append((words[1], answer.stdout))
+        return cls(
+            [Definition(text) for _uuid, text in found.get("dumpxml", ())]
+            + [Definition(text, is_saved=True) for _uuid, text in found.get("managedsave-dumpxml", ())],
+            saved,
+            [
+                (f"{kind}-dumpxml", uuid, f"--{kind}name", name)
+                for kind in kinds
+                for uuid, text in found.get(f"{kind}-list", ())
+                for name in output.snapshots(text)
+            ],
+            {name: ET.fromstring(text) for name, text in found.get("pool-dumpxml", ())},
+        )
 
 
 def vm_commands(uuid, listing, facets):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from shlex import quote
+from shlex import join, quote
 
-from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.errors import PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._core.options.devices import key_of
@@ -25,6 +25,7 @@ from ..._core.sharing.claims import (
     NEW,
     OWN,
     READ,
+    RESTORE,
     SHARED,
     SNAPSHOT,
     SNAPSHOTS,
@@ -34,11 +35,13 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
+from ..._core.sharing.losses import LOSSES, unread
 from ..._media import disk_header
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, file_of, target_of
 from ..._tools.qemu_img import has_nothing_below, layered_in
-from .own_files import ARGUMENT, LOG, NATIVE, lost_state, named_files
+from ..._tools.virsh import is_not_found, raise_for_errors
+from .own_files import ARGUMENT, LOG, NATIVE, is_missing, lost_state, named_files, not_searched, unlisted
 from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.cdroms import option_of
@@ -46,7 +49,8 @@ from .settings.devices import passed_through
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
 from .settings.port_forwards import read_forwards
-from .storage import pool_folders
+from .snapshots import SnapshotXml
+from .storage import IN_FOLDERS, folders_in
 from .traits import EXTERNAL, INTERNAL
 
 _HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
@@ -54,6 +58,8 @@ _HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
 _SESSION = re.compile(r"/session(\?|\Z)")
 
 
+#: Kinds of what ``snapshot-dumpxml`` and ``checkpoint-dumpxml`` do not find.
+_OF_SNAPSHOTS = ("domain", "snapshot", "checkpoint")
 #: The remedy for what only the saved memory of a VM holds.
 _END_SAVED = "Start {0} and stop it again, or discard its saved memory: virsh managedsave-remove {0}."
 
@@ -61,10 +67,12 @@ _END_SAVED = "Start {0} and stop it again, or discard its saved memory: virsh ma
 class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
+    unread = unread()
+
     def __init__(self, driver, definitions=None):
         self._driver, self._definitions = driver, definitions
-        #: External snapshots: {(VM id, name): SnapshotXml}, read once.
-        self._chains, self._volumes, self._external_ones = {}, None, {}
+        #: External snapshots: {(VM id, name): SnapshotXml}, read once. All definitions, those in snapshots too.
+        self._chains, self._volumes, self._external_ones, self._every = {}, None, {}, ()
         self._reads_images, self._reads_volumes, self._networks = True, False, {}
 
     def read_place(self):
@@ -94,7 +102,7 @@ class VirshClaims(HoldsClaims):
 
     def _below(self, image, top):
         """The real paths of the backing file and the data file of ``image``; ``top`` is the image above all."""
-        if _is_missing(image) or has_nothing_below(image):
+        if is_missing(image) or has_nothing_below(image):
             return []
         try:
             # Only the image itself is read: its backing file may be missing or damaged.
@@ -103,7 +111,7 @@ class VirshClaims(HoldsClaims):
             else:
                 found = disk_header.local_files(self._driver.storage.qemu_img.info(image).backing or "", image)
         except PolyvirtError as error:
-            if _is_missing(image):  # Another task has removed it in the meantime.
+            if is_missing(image):  # Another task has removed it in the meantime.
                 return []
             raise Refused(
                 f"cannot find out whether {top} uses one of its files as a backing file: {error.message.rstrip('.')}.",
@@ -122,20 +130,70 @@ class VirshClaims(HoldsClaims):
     def held(self, wanted):
         # A new file is part of no image.
         self._reads_images = any(not claim.is_new for claim in wanted if claim.kind in (FILE, OWN))
-        deleted = {claim.identity: claim.text for claim in wanted if claim.mode in (DELETE, MERGE)}
+        lost = [one for one in wanted if one.kind == FILE and (one.mode in LOSSES or one.option == BACKUPS)]
+        lost = {one.identity: one.text for one in lost}
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._networks = self._read_networks(wanted)
         definitions_of_all = self._definitions or self._driver.all_definitions()
+        kept = self._read_snapshots() if lost else ()
+        self._every = [*definitions_of_all, *(one for *_name, found in kept if found for one in found.definitions())]
         for definition in definitions_of_all:
             self._chains.update(_reported_chains(definition))
         found = [self._held_by(definition) for definition in definitions_of_all]
-        backups = {claim.identity: claim for claim in wanted if claim.option == BACKUPS}
-        found += self._beside(deleted, [*deleted.values(), *(one.text for one in backups.values())], found)
-        for claim in [backups[one] for one in backups.keys() - {one.identity for held in found for one in held.claims}]:
-            if self._driver.is_local and locks.is_open_elsewhere(claim.text):  # Such as one that is being restored.
-                found.append(Held(f"open {claim.text}", "another program", claims=(replace(claim, mode=READ),)))
-        return found
+        if not lost:
+            return found
+        found += self._held_by_programs(wanted, found)
+        found += self._held_by_snapshots(kept, lost, {claim.mode for claim in wanted}, found)
+        gone = {claim.identity for claim in wanted if claim.mode in (DELETE, MERGE)}
+        return [*found, *self._without_vm(lost, gone, found)]
+
+    def _held_by_programs(self, wanted, found):
+        """The files of backups that another program has open, such as those of one that is being restored."""
+        known = {claim.identity for held in found for claim in held.claims}
+        asked = [one for one in wanted if one.option == BACKUPS and one.identity not in known and self._driver.is_local]
+        for claim in {one.identity: one for one in asked if locks.is_open_elsewhere(one.text)}.values():
+            yield Held(f"open {claim.text}", "another program", claims=(replace(claim, mode=READ),))
+
+    def _read_snapshots(self):
+        """[(UUID, name, SnapshotXml)] of the snapshots and checkpoints of all VMs; None: libvirt does not know it."""
+        commands = self._driver.needs.snapshots
+        answers = self._driver.virsh.batch(commands) if commands else ()
+        raise_for_errors(commands, answers, lambda error: any(is_not_found(error, kind) for kind in _OF_SNAPSHOTS))
+        named = [(command[1], command[-1], answer) for command, answer in zip(commands, answers)]
+        return [(uuid, name, None if one.error else SnapshotXml.parse(one.stdout)) for uuid, name, one in named]
+
+    def _held_by_snapshots(self, kept, lost, modes, found):
+        """What snapshots need of the files ``lost``. VMs that are started or changed have nothing to do with them."""
+        owners = {one.owner_id: one for one in found}
+        for uuid, name, one in kept:
+            owner = owners.get(self.owner_id(uuid)) or Held(self.owner_id(uuid), uuid)
+            claims = self._of_snapshot(one, owner.name) if one else self._unknown_snapshot(owner.name, name, modes)
+            yield replace(owner, claims=tuple(claim for claim in claims if claim.identity in (*lost, UNREADABLE)))
+
+    def _of_snapshot(self, snapshot, vm):
+        """A snapshot needs its files as they are: a restored VM reads them again."""
+        ended = f"If nobody needs snapshot '{snapshot.root.findtext('name')}' of '{vm}', delete it."
+        claims = [claim for one in snapshot.definitions() for claim in self._of_definition(one) if claim.kind == FILE]
+        named = [path for path in (*snapshot.overlays, snapshot.memory_file) if path]
+        claims += [Claim(FILE, self.identity(path), READ, "", path) for path in named]
+        modes = {WRITE: BASE, SHARED: BASE}
+        return [
+            replace(one, mode=modes.get(one.mode, one.mode), option=SNAPSHOTS, remedy=one.remedy and ended)
+            for one in claims
+        ]
+
+    def _unknown_snapshot(self, vm, name, modes):
+        """virsh lists names by lines, so that it tears a name with a line break."""
+        text = f"{vm} has a snapshot whose name is not listed in full: '{name}'. So it is not known what it needs"
+        if not modes & {MERGE, RESTORE, SNAPSHOT}:
+            self._warn(f"{text}.")
+            return []
+        remedy = f"If nobody needs that snapshot, delete it by its whole name: virsh snapshot-delete {quote(vm)} NAME."
+        return [Claim(FILE, UNREADABLE, UNREADABLE, SNAPSHOTS, text, remedy=remedy)]
+
+    def _warn(self, text):
+        self._driver.warnings += [] if text in self._driver.warnings else [text]
 
     def _read_networks(self, wanted):
         """The networks in which plans reserve addresses."""
@@ -183,7 +241,7 @@ class VirshClaims(HoldsClaims):
             mode = READ
         option = f"disks.{target_of(drive)}" if is_disk else option_of(definition, drive)
         own, *others = [*drive.findall("source")[:1], *drive.findall("mirror/source")] or [None]
-        path, claims = None if own is None else self._path_of(definition, own), []
+        path, claims = None if own is None else self._path_of(definition, drive, own), []
         if isinstance(path, Claim):
             claims = [path]
         elif path is not None:
@@ -197,10 +255,10 @@ class VirshClaims(HoldsClaims):
             return []
         return self.file(path, mode, option, is_raw=is_raw or not self._reads_images)
 
-    def _path_of(self, definition, source):
+    def _path_of(self, definition, drive, source):
         """The path of a disk; for a network image, what identifies it; for an unknown volume a Claim on any file."""
         if source.get("volume"):
-            return self._volume_path(definition, source.get("pool"), source.get("volume"))
+            return self._volume_path(definition, drive, source.get("pool"), source.get("volume"))
         if source.get("protocol"):
             hosts = ",".join(
                 host.get("socket") or f"{host.get('name')}:{host.get('port') or ''}" for host in source.findall("host")
@@ -208,25 +266,35 @@ class VirshClaims(HoldsClaims):
             return f"{source.get('protocol')}://{hosts}/{source.get('name') or ''}"
         return source.get("file") or source.get("dev")
 
-    def _volume_path(self, definition, pool, volume):
+    def _volume_path(self, definition, drive, pool, volume):
+        """A volume of an inactive pool is where the pool has it; a raw one that is not there needs nothing."""
         if not self._reads_volumes:
             return None
         if self._volumes is None:
             self._volumes = self._read_volume_paths()
-        answer = self._volumes[pool, volume]
+        answer, known = self._volumes[pool, volume], self._driver.needs.pools.get(pool)
         if not answer.error:
             return answer.stdout.strip()
+        path = None
+        if known is not None and known.get("type") in IN_FOLDERS:
+            path = os.path.join(known.findtext("target/path"), volume)
+        if path and not is_missing(path):
+            return path
+        is_reported = definition.root.get("id") and drive.find("backingStore") is not None
+        if known is not None and (_is_raw(drive) or is_reported):
+            return None
         message = (
-            f"{definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be read, so it may be one"
-            f" of the files to delete: {answer.error}."
+            f"{definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be read, so it may need"
+            f" any file: {answer.error}."
         )
-        remedy = f"Start the pool (virsh pool-start {quote(pool)}), or detach that disk from {definition.name}."
-        return Claim(FILE, UNREADABLE, UNREADABLE, "volume", message, remedy=remedy)
+        how = "--live" if definition.root.get("id") else "--config"
+        detach = f"detach that disk: {join(['virsh', 'detach-disk', definition.name, target_of(drive), how])}"
+        remedy = f"Start the pool (virsh pool-start {quote(pool)}), or {detach}" if known is not None else detach
+        return Claim(FILE, UNREADABLE, UNREADABLE, "volume", message, remedy=f"{remedy[0].upper()}{remedy[1:]}.")
 
     def _read_volume_paths(self):
         """{(pool, volume): Answer of vol-path} for all volumes in the definitions."""
-        every = self._definitions or self._driver.all_definitions()
-        sources = [source for one in every for source in one.root.iterfind("devices/disk//source")]
+        sources = [source for one in self._every for source in one.root.iterfind("devices/disk//source")]
         volumes = sorted({(source.get("pool"), source.get("volume")) for source in sources if source.get("volume")})
         return dict(
             zip(
@@ -234,19 +302,33 @@ class VirshClaims(HoldsClaims):
             )
         )
 
-    def _beside(self, deleted, paths, found):
-        """What disk files that no VM uses yet need, in the directories of ``paths``. ``deleted`` ones do not count."""
-        folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
-        paths = layered_in(folders) if self._driver.is_local else ()
-        return self.stray_disks([path for path in paths if self.identity(path) not in deleted], found)
+    # Images that no VM has --------------------------------------------------------------------------------------------
 
-    def without_vm(self, images, held):
-        """Overlays in all directories of disks: those of VMs, of storage pools, and of new disks."""
+    def _without_vm(self, lost, gone, found):
+        """What disk files that no VM has need, without those that are ``gone`` after the task.
+
+        They are searched in the directories of ``lost`` files, {identity: path}, and in all others with disks. What is
+        not searched there is a warning.
+        """
         if not self._driver.is_local:
-            return ()
-        folders = {self._driver.default_folder, self._driver.storage.folder, *pool_folders(self._driver.virsh)}
-        folders |= self.folders_of_disks(held)
-        return self.stray_disks(layered_in(map(os.path.realpath, folders)), held)
+            return
+        own = {}
+        for identity, path in lost.items():
+            if os.path.isabs(path):
+                own.setdefault(os.path.dirname(os.path.realpath(path)), []).append((identity, path))
+        folders = {self._driver.default_folder, self._driver.storage.folder, *folders_in(self._driver.needs.pools)}
+        folders |= {self._driver.options.get("image_directory"), *self.folders_of_disks(found)} - {None}
+        paths, missed = layered_in(list(own), folders)
+        for held in self.stray_disks([path for path in paths if self.identity(path) not in gone], found):
+            unread = [claim for claim in held.claims if claim.mode == UNREADABLE]
+            if unread and os.path.dirname(held.name) not in own:
+                missed[held.name] = "the image cannot be read"
+                held = replace(held, claims=tuple(claim for claim in held.claims if claim not in unread))
+            yield held
+        for folder in own.keys() & missed.keys():
+            yield Held(self.owner_id(folder), folder, claims=unlisted(folder, missed.pop(folder), own[folder]))
+        if missed:
+            self._warn(not_searched(missed))
 
     # What steps do ----------------------------------------------------------------------------------------------------
 
@@ -354,14 +436,3 @@ def _reported_chains(definition):
 def _is_raw(drive):
     driver = drive.find("driver")
     return driver is None or driver.get("type", "raw") == "raw"
-
-
-def _is_missing(path):
-    """Whether it is certain that a file does not exist; a file in an unreadable directory may exist."""
-    try:
-        files.size(path)
-    except NotFound:
-        return True
-    except PolyvirtError:
-        return False
-    return False

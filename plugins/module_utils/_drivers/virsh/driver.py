@@ -209,7 +209,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         from ..._kit.guards import check_all
         from .guards import GUARDS
 
-        return check_all(GUARDS, self, plan, released)
+        found, told, self.warnings = check_all(GUARDS, self, plan, released), self.warnings, []
+        return [*told, *(found or ())]
 
     @contextmanager
     def alone(self, vm, steps):

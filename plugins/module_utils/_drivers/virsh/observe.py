@@ -30,12 +30,21 @@ from ..._tools.virsh import (
     connection_uri,
     is_local,
     is_not_found,
-    is_not_saved,
     is_unsupported,
     raise_for_errors,
 )
 from ..._tools.virsh_output import state
-from .answers import Seen, early_commands, is_of, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
+from .answers import (
+    Needs,
+    Seen,
+    early_commands,
+    is_of,
+    light_commands,
+    snapshot_config,
+    vm_commands,
+    vm_of,
+    with_addresses,
+)
 from .settings.addresses import named_networks, sources_of, with_reserved
 from .settings.architecture import host_architecture
 from .settings.display import display_effects
@@ -248,7 +257,7 @@ class VirshObserver:
         self.hypervisor = self.library = ""
         self._native_keys = tuple(options.get("native") or ())
         self._listing = self._capabilities = None
-        self._definitions = None
+        self._definitions = self.needs = None
         #: {name: Vm} of the VMs whose creation is not complete.
         self.unfinished, self.warnings = {}, []
         self.seen = Seen()
@@ -418,18 +427,10 @@ class VirshObserver:
         return [one for one in self.all_definitions() if one.uuid == vm.id]
 
     def read_definitions(self):
-        """The stored and running definitions of all VMs, and those in saved memory, read now."""
-        lists = [("list", "--all", "--uuid", "--name"), ("list", "--all", "--uuid", "--with-managed-save")]
-        answers = self.virsh.batch(lists)
-        raise_for_errors(lists[:1], answers[:1])
-        self.saved = frozenset(answers[1].stdout.split())
-        uuids = [uuid for uuid, _name in output.domains(answers[0].stdout)]
-        commands = [("dumpxml", uuid, *options) for uuid in uuids for options in ((), ("--inactive",))]
-        commands += [("managedsave-dumpxml", uuid) for uuid in uuids if uuid in self.saved]
-        answers = self.virsh.batch(commands) if commands else []
-        raise_for_errors(commands, answers, lambda error: is_not_found(error) or is_not_saved(error))
-        texts = [(command[0], answer.stdout) for command, answer in zip(commands, answers) if not answer.error]
-        return [Definition(text, is_saved=command == "managedsave-dumpxml") for command, text in texts]
+        """The stored and running definitions of all VMs, and those in saved memory, now; ``needs`` has the rest."""
+        self.needs = Needs.read(self.virsh, self.library)
+        self.saved = self.needs.saved
+        return self.needs.definitions
 
 
 def _size_within(disk, snapshot):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt: the files that a VM names, and which of them this collection created."""
+"""libvirt: the files that a VM names, which of them this collection created, and what is not known of files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import os
 import re
 from collections.abc import Iterator
 
+from ..._core.errors import NotFound, PolyvirtError
 from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of, proven_of, why_elsewhere
-from ..._core.sharing.claims import READ, WRITE
+from ..._core.sharing.claims import FILE, READ, UNREADABLE, WITHOUT_VM, WRITE, Claim
 from ..._media.prepared import medium_of
 from ..._ports import files, permits
 from ..._tools.domain_xml import Definition, file_of, target_of
@@ -216,3 +217,34 @@ def _of_boot(definition):
         is_written = loader.get("type") == "pflash" and loader.get("readonly") == "no"
         yield WRITE if is_written else READ, NATIVE, (loader.text or "").strip()
     yield from ((WRITE, NATIVE, one.get("path")) for one in definition.root.iterfind("os/varstore"))
+
+
+# What is not known ----------------------------------------------------------------------------------------------------
+
+
+def is_missing(path):
+    """Whether it is certain that a file does not exist; a file in an unreadable directory may exist."""
+    try:
+        files.size(path)
+    except NotFound:
+        return True
+    except PolyvirtError:
+        return False
+    return False
+
+
+def unlisted(folder, why, lost):
+    """Return the Claims of images in a directory that cannot be listed on the files there, [(identity, path)]."""
+    text = "{} may be needed by an image in {}, which cannot be listed: {}"
+    remedy = f"Run the task as a user who may list {folder}, or repair its file system."
+    return tuple(
+        Claim(FILE, identity, UNREADABLE, WITHOUT_VM, text.format(path, folder, why), remedy=remedy)
+        for identity, path in lost
+    )
+
+
+def not_searched(missed, most=5):
+    """Return the warning about directories and images that were not read, {path: why}."""
+    listed = ", ".join(f"{path} ({why})" for path, why in sorted(missed.items())[:most])
+    more = f" and {len(missed) - most} more" if len(missed) > most else ""
+    return f"Not searched for images that no VM has and that need a lost file: {listed}{more}."

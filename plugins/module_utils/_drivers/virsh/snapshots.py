@@ -57,13 +57,16 @@ class SnapshotXml(Frozen):
     @property
     def definition(self):
         """The VM's stored definition when the snapshot was created; None if libvirt has none (very old snapshots)."""
+        return next(self.definitions(), None)
+
+    def definitions(self):
+        """Yield the stored definition, then that of the running VM, as far as libvirt has them."""
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
                 definition = Definition(ET.tostring(element, encoding="unicode"))
                 definition.root.tag = "domain"
-                return definition
-        return None
+                yield definition
 
     @property
     def disk_files(self):

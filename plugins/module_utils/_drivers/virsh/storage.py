@@ -28,7 +28,7 @@ _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: Suffixes of NVRAM files, by ``secure_boot``.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
 #: Types of storage pools with files in a directory; those on which libvirt mounts a file system.
-_IN_FOLDERS, MOUNTED = ("dir", "fs", "netfs", "vstorage"), ("fs", "netfs", "vstorage")
+IN_FOLDERS, MOUNTED = ("dir", "fs", "netfs", "vstorage"), ("fs", "netfs", "vstorage")
 #: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
@@ -214,7 +214,7 @@ def bases_of(storage, paths):
     return sorted({image.path for path in paths for image in storage.qemu_img.chain(path)[1:]})
 
 
-def pool_folders(virsh, which="--all", kinds=_IN_FOLDERS):
+def pool_folders(virsh, which="--all", kinds=IN_FOLDERS):
     """{directory: name} of libvirt's storage pools of these ``kinds``; ``which`` is an option of pool-list."""
     questions = [("pool-list", which, "--name")]
     answers = virsh.batch(questions)
@@ -225,8 +225,13 @@ def pool_folders(virsh, which="--all", kinds=_IN_FOLDERS):
     questions = [("pool-dumpxml", name) for name in names]
     answers = virsh.batch(questions) if names else ()
     raise_for_errors(questions, answers, is_not_found)
-    pools = [(name, ET.fromstring(one.stdout)) for name, one in zip(names, answers) if not one.error]
-    return {pool.findtext("target/path"): name for name, pool in pools if pool.get("type") in kinds}
+    pools = {name: ET.fromstring(one.stdout) for name, one in zip(names, answers) if not one.error}
+    return folders_in(pools, kinds)
+
+
+def folders_in(pools, kinds=IN_FOLDERS):
+    """{directory: name} of those of ``pools``, {name: definition}, that have one of these ``kinds``."""
+    return {pool.findtext("target/path"): name for name, pool in pools.items() if pool.get("type") in kinds}
 
 
 def used_files(definition):

@@ -9,6 +9,7 @@ import os
 
 from ..._core.errors import Refused
 from ..._core.sharing.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
+from ..._core.sharing.losses import unread, with_images_needed
 from ..._ports import files
 from ..._tools.qemu_img import layered_in
 from .observe import bases_of
@@ -19,6 +20,8 @@ from .settings.table import config_of
 
 class VmmClaims(HoldsClaims):
     """The claims of all VMs of one vmd."""
+
+    unread = unread(not_here="saved_memory snapshots backups", in_part="undefined alone records")
 
     def __init__(self, driver):
         self._driver = driver
@@ -39,7 +42,7 @@ class VmmClaims(HoldsClaims):
 
     def held(self, wanted, found=None):
         found = found or self._driver.found
-        return [self._of_vm(found, name) for name in found.configuration.blocks]
+        return with_images_needed(self, wanted, [self._of_vm(found, name) for name in found.configuration.blocks])
 
     def without_vm(self, images, held):
         """Overlays in all directories of disks: those of VMs, and of new disks."""
@@ -47,7 +50,11 @@ class VmmClaims(HoldsClaims):
         # By default, the store is in the directory of disks.
         folders = {self._driver.options.get("storage_path") or STORAGE, *stores, *map(os.path.dirname, stores)}
         folders |= self.folders_of_disks(held)
-        return self.stray_disks(layered_in(map(os.path.realpath, folders)), held)
+        paths, missed = layered_in(folders := set(map(os.path.realpath, folders)))
+        for folder, why in missed.items():
+            if folder in folders:
+                raise Refused(f"{folder} cannot be listed: {why}.", "Run the task as a user who may list it.")
+        return self.stray_disks(paths, held)
 
     def _of_vm(self, found, name):
         """A running VM has two definitions, which may contain different files."""

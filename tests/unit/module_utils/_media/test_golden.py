@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import O
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import new_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import BASE, Held, HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import with_images_needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import golden
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, folders
@@ -28,8 +29,9 @@ class _Claims(HoldsClaims):
     def file_identity(self, path):
         return files.identity(path)
 
-    def held(self, _wanted):
-        return [Held("web1", "web1", claims=tuple(self.file(path, BASE, "disks.vda"))) for path in self._host.linked]
+    def held(self, wanted):
+        found = [Held("web1", "web1", claims=tuple(self.file(path, BASE, "disks.vda"))) for path in self._host.linked]
+        return with_images_needed(self, wanted, found)
 
     def without_vm(self, images, held):
         if isinstance(self._host.alone, Refused):

@@ -22,6 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Held,
     HoldsClaims,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import with_images_needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import on_host, store_tasks
 from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
 from ansible_collections.polyvirt.core.plugins.module_utils._media.download import downloading
@@ -48,7 +49,8 @@ class _Claims(HoldsClaims):
         self._host.modes.update(claim.mode for claim in wanted)
         found = [Held(name, name, claims=tuple(self.file(path, BASE, "disks.vda"))) for name, path in self._host.linked]
         unreadable = Claim(FILE, UNREADABLE, UNREADABLE, "disks.vda", self._host.unreadable, remedy="Repair it.")
-        return [*found, *([Held("bad", "bad", claims=(unreadable,))] if self._host.unreadable else [])]
+        found += [Held("bad", "bad", claims=(unreadable,))] if self._host.unreadable else []
+        return with_images_needed(self, wanted, found)
 
     def without_vm(self, images, held):
         self._host.asked.append(images)

@@ -24,6 +24,12 @@ LIST = ("list", "--all", "--uuid", "--name")
 #: The storage pools that are inactive.
 POOLS = ("pool-list", "--inactive", "--name")
 SAVED = ("list", "--all", "--uuid", "--with-managed-save")
+#: What else is listed with all definitions: storage pools, and VMs with snapshots or checkpoints.
+NEEDS = (
+    ("pool-list", "--all", "--name"),
+    ("list", "--all", "--uuid", "--with-snapshot"),
+    ("list", "--all", "--uuid", "--with-checkpoint"),
+)
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
 MAC = "52:54:00:d4:9a:10"
 #: What a mark says that was recorded on this host.
@@ -85,7 +91,8 @@ class FakeVirsh:
     uri = "qemu:///system"
 
     def __init__(self, answers=()):
-        self.answers = {SAVED: "", POOLS: "", **{tuple(words): answer for words, answer in dict(answers).items()}}
+        nothing = dict.fromkeys((SAVED, POOLS, *NEEDS), "")
+        self.answers = {**nothing, **{tuple(words): answer for words, answer in dict(answers).items()}}
         self.done, self.sent, self.limits, self.processes = [], [], {}, 0
 
     def batch(self, requests, timeout=None):
@@ -158,7 +165,7 @@ class StoringVirsh(FakeVirsh):
         if words[:2] == ("dumpxml", self._uuid):
             return (self.stored if "--inactive" in words or self.running is None else self.running).text()
         if words[0] == "list":
-            return "" if words == SAVED else f"{self._uuid} {self.stored.name}\n"
+            return "" if words in (SAVED, *NEEDS) else f"{self._uuid} {self.stored.name}\n"
         if words[0] == "define":
             self.stored = Definition(stdin)
         elif words[0] in ("attach-device", "detach-device", "detach-disk"):

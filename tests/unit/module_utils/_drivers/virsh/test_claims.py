@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
 import pytest
@@ -28,20 +29,23 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     WRITE,
     Claim,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import Needs
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain, driver_of, of_vms
 
 
 class Driver:
     """What the claims need of a driver: all definitions, and the VMs that are suspended."""
 
-    is_local = True
+    is_local, default_folder = True, "/missing"
 
-    def __init__(self, *definitions, saved=(), virsh=None, images=None):
-        self.virsh, self.storage = virsh or FakeVirsh(), SimpleNamespace(qemu_img=images)
-        self.saved, self._definitions = frozenset(saved), definitions
+    def __init__(self, *definitions, saved=(), virsh=None, images=None, pools=None, snapshots=()):
+        self.virsh, self.storage = virsh or FakeVirsh(), SimpleNamespace(qemu_img=images, folder="/missing")
+        self.saved, self._definitions, self.warnings, self.options = frozenset(saved), definitions, [], {}
+        pools = {name: ET.fromstring(text) for name, text in (pools or {}).items()}
+        self.needs = Needs(definitions, self.saved, snapshots, pools)
         self.seen = SimpleNamespace(definitions={one.uuid: one.text() for one in definitions})
 
     def all_definitions(self):
@@ -151,11 +155,23 @@ def test_stored_image_is_needed_by_disk_files_in_all_directories_of_disks(tmp_pa
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1M"], check=True)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay], check=True)
     pool = f"<pool type='dir'><target><path>{tmp_path}/pool</path></target></pool>"
-    virsh = FakeVirsh({("pool-list", "--all", "--name"): "p\n", ("pool-dumpxml", "p"): pool})
-    driver = Driver(domain("web", disk(tmp_path / "disk" / "raw")), virsh=virsh)
+    driver = Driver(domain("web", disk(tmp_path / "disk" / "raw")), pools={"p": pool})
     driver.default_folder, driver.storage.folder = str(tmp_path / "default"), str(tmp_path / "storage")
-    claims = driver.claims
-    (found,) = claims.without_vm([base], claims.held([Claim(FILE, claims.identity(base), DELETE, "image", base)]))
-    assert (found.name, [claim.text for claim in found.claims], virsh.processes) == (overlay, [base], 2)
+    found = held(driver, Claim(FILE, driver.claims.identity(base), DELETE, "image", base))
+    assert [claim.text for claim in found[overlay].claims] == [base]
     driver.is_local = False
-    assert list(claims.without_vm([base], [])) == []
+    assert {*held(driver, Claim(FILE, base, DELETE, "image", base))} == {"web"}
+
+
+@pytest.mark.parametrize("has_snapshots", [False, True])
+def test_look_before_twenty_deletions_takes_two_processes_or_three(tmp_path, has_snapshots):
+    paths = [tmp_path / f"{number}.qcow2" for number in range(20)]
+    virsh = FakeVirsh(of_vms(domain("web", *map(disk, paths)).text(), domain("db").text()))
+    if has_snapshots:
+        virsh.answers["list", "--all", "--uuid", "--with-snapshot"] = "u-db\n"
+        virsh.answers["snapshot-list", "u-db", "--name"] = "s\n"
+        virsh.answers["snapshot-dumpxml", "u-db", "--snapshotname", "s"] = "<domainsnapshot/>"
+    claims = driver_of(virsh, tmp_path).claims
+    claims.place = ("host", "system")
+    found = claims.held_now([Claim(FILE, claims.identity(str(path)), DELETE, "", str(path)) for path in paths])
+    assert ({one.name for one in found} >= {"web", "db"}, virsh.processes) == (True, 2 + has_snapshots)

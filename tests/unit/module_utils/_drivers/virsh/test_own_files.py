@@ -45,14 +45,14 @@ def vm_of(*disks, files=(), machine_id=UUID):
     return Vm("web", id=UUID, mark={**HERE, "id": machine_id, "disks": list(disks), "files": list(files)})
 
 
-def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all"):
+def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all", **more):
     """{path: File} of the VM web, from its definitions and those of all other VMs, as the engine plans its deletion."""
     own = [one for one in definitions if one.name == "web"]
     vm = vm or Vm("web", id=UUID)
     vm = vm.having(files=files_of(vm, own, True))
     policy, traits = Policy(delete_disks=delete_disks), virsh_traits("QEMU", "9.0.0", True)
     planned = Plan(vm, Vm.absent("web"), segments=((delete_step(vm, delete_disks, traits),),))
-    driver = Driver(*definitions, virsh=virsh, images=images)
+    driver = Driver(*definitions, virsh=virsh, images=images, **more)
     (work,) = check_claims(driver, planned, policy=policy, traits=traits)
     return {file.path: file for file in work.plan.before.files}
 
@@ -203,25 +203,6 @@ def test_headers_are_read_without_qemu_img(images, tmp_path):
     (other,) = chain(images, tmp_path, "db.qcow2")
     others = domain("db", disk(tmp_path / "raw"), disk(tmp_path / "gone"), disk(other))
     assert web_files(NO_QEMU_IMG, domain("web", disk(path)), others)[path].used_by == ()
-
-
-def test_volume_of_another_vm_counts_as_its_file(images, tmp_path):
-    base = chain(images, tmp_path, "base", "top")[0]
-    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
-    for name in ("base", "top"):
-        file = web_files(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
-        assert "db" in file.used_by
-
-
-def test_volume_with_unknown_path_prevents_deletion_of_all_disks(images, tmp_path):
-    (path,) = chain(images, tmp_path, "web.qcow2")
-    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
-    with pytest.raises(Refused, match="may be needed by db: db uses the volume v of the pool p") as caught:
-        web_files(images, domain("web", disk(path)), domain("db", more=volume("v")), vm=vm_of(path), virsh=virsh)
-    assert "virsh pool-start p" in caught.value.message
-    # A volume of the VM itself does not prevent its deletion, nor does any volume if the VM has no files.
-    assert web_files(images, domain("web", disk(path), more=volume("v")), virsh=virsh)[path].used_by == ()
-    assert web_files(images, domain("web"), domain("db", more=volume("v")), virsh=virsh) == {}
 
 
 def test_unreadable_definition_prevents_deletion(tmp_path):
