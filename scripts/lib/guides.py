@@ -18,7 +18,7 @@ from markdown_it.tree import SyntaxTreeNode
 REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
 PREFIX = "ansible_collections.polyvirt.core.docsite"
 #: Not part of the site: pages for developers of the collection, and the index; the site has its own.
-NOT_IN_SITE = ("README", "architecture", "decisions", "history", "testing")
+NOT_IN_SITE = ("README", "architecture", "decisions", "history", "questions", "testing")
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
 #: Characters next to which markup is recognized.
 ALLOWED_BEFORE_MARKUP, ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
