@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
 from ..model import IN_USE, ON, is_started
 from ..options.identity import listed
@@ -35,7 +34,6 @@ from .claims import (
     SNAPSHOT,
     SNAPSHOTS,
     UNREADABLE,
-    WITHOUT_VM,
     WRITE,
     Claim,
     Held,

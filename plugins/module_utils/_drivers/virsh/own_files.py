@@ -82,6 +82,8 @@ def lost_state(definition, arguments, is_local):
     if arguments.get("keep_state"):
         return []
     return [*filter(None, [nvram_of(definition)]), *tpm_states(definition, is_local)]
+
+
 def only_created(vm):
     """The VM whose files are kept unless this process has created them, or has taken them over with proof."""
     kept = [one for one in vm.files if not permits.is_created(one.path, files.identity(one.path))]

@@ -19,9 +19,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.mark import by_libvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import only_created
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer, Virsh
 
