@@ -77,4 +77,5 @@ def test_driver_returns_the_warnings_of_its_guards(driver, monkeypatch):
     warning = Guard((), lambda driver, plan: ["The disk is large."], "nothing")
     monkeypatch.setattr(import_module(f"{folder}.guards"), "GUARDS", (warning,))
     own = object.__new__(getattr(import_module(f"{folder}.driver"), f"{driver}Driver"))
+    own.warnings = []
     assert own.preflight(Plan(Vm("web"), Vm("web"))) == ["The disk is large."]

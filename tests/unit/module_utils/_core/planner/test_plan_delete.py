@@ -69,7 +69,7 @@ def test_what_is_no_regular_file_is_kept(role):
     file = File("/d/node", role, ours=True, special="a block device")
     vm, task = found(mark=CREATED, files=(file,)), ask("absent", delete_disks="all")
     (delete,) = plan(vm, task, Traits("any")).steps
-    assert (delete.arguments["files"], delete.arguments["keep_nvram"]) == ((), role == "nvram")
+    assert (delete.arguments["files"], delete.arguments["keep_state"]) == ((), role != "support")
     assert delete.arguments["kept"] == {"/d/node": "it is a block device, and only regular files are deleted"}
     refusal = str(plan(vm.having(files=(replace(file, bound=True),)), task, Traits("any")).refusal)
     assert "/d/node is a block device, and would be deleted together with its VM" in refusal
