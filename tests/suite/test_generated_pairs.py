@@ -33,7 +33,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from hypothesis import strategies as st
 
 from platforms.benches import WITH_PAIRS
@@ -115,7 +115,7 @@ class InMemory:
         return vm.name
 
     def apply(self, batch):
-        return one_by_one(self._carry_out, batch, change_counter.count)
+        return one_by_one(self._carry_out, batch, change_counter.count, permits.granted)
 
     def _carry_out(self, vm, step):
         kind = self.disturbance.at_this_call(is_write=True)

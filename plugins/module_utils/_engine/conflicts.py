@@ -22,12 +22,9 @@ from .._core.sharing.claims import (
     WRITE,
     Claim,
     Held,
-    can_claim,
-    claims_of_all,
-    claims_of_plan,
     claims_of_steps,
 )
-from .._core.sharing.losses import asked_about, permit_of
+from .._core.sharing.losses import asked_about, can_claim, claims_of_all, claims_of_plan, permit_of
 from .._core.verbs import CREATING, DELETING, Permit
 from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by

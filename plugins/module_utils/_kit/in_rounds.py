@@ -12,14 +12,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .._core.errors import PolyvirtError, SomeFailed, unexpected
-from .._ports import permits
 
 
 class Last(list):
     """The last calls of a step, unless they fail: the first calls of the next step can be in the same request."""
 
 
-def in_rounds(begin, send, batch):
+def in_rounds(begin, send, batch, granted):
     """Implement a driver's ``apply``: carry out all (VM, steps, Permit) of ``batch``, different VMs at the same time.
 
     One request has the calls of several VMs, so what one of them may destroy is permitted to all.
@@ -29,7 +28,7 @@ def in_rounds(begin, send, batch):
     whether anything was changed)]}, with one item per part up to the first that failed. Returns for each VM whether
     anything was changed (None: not known), and reports errors as ``one_by_one`` does.
     """
-    with permits.granted(*(permit for _vm, _steps, permit in batch)):
+    with granted(*(permit for _vm, _steps, permit in batch)):
         return _in_rounds(send, [_VmRun(begin, vm, steps) for vm, steps, _permit in batch])
 
 

@@ -6,22 +6,21 @@
 from __future__ import annotations
 
 from .._core.errors import PolyvirtError, SomeFailed, unexpected
-from .._ports import permits
 
 
-def one_by_one(carry_out, batch, count_writes):
+def one_by_one(carry_out, batch, count_writes, granted):
     """Call ``carry_out(vm, step)`` for each step; ``carry_out`` is the driver's function for the step's verb.
 
-    ``batch`` are (VM, steps, Permit): the steps of a VM may destroy what its own Permit lists. ``count_writes()``
-    returns (certain, possible) changes of the ports so far. If one VM fails, the others are still processed. An error's
-    ``steps_done`` is the number of complete steps of its VM, ``wrote`` whether anything was changed (None: not known).
-    Returns ``wrote`` for each VM, in order.
+    ``batch`` are (VM, steps, Permit): the steps of a VM may destroy what its own Permit lists, in a context that
+    ``granted`` of the ports returns. ``count_writes()`` returns (certain, possible) changes of the ports so far. If one
+    VM fails, the others are still processed. An error's ``steps_done`` is the number of complete steps of its VM,
+    ``wrote`` whether anything was changed (None: not known). Returns ``wrote`` for each VM, in order.
     """
     failed, wrote = {}, {}
     for place, (vm, steps, permit) in enumerate(batch):
         before = count_writes()
         try:
-            with permits.granted(permit):
+            with granted(permit):
                 _carry_out(carry_out, vm, steps)
         except PolyvirtError as error:
             failed[place] = error

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import carry_out, functions_of
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.guards import check_all
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 
 from unit.toy_platform.guards import GUARDS
 from unit.toy_platform.observe import observe
@@ -36,7 +36,7 @@ class ToyDriver:
         return check_all(GUARDS, self, plan, released)
 
     def apply(self, batch):
-        return one_by_one(partial(carry_out, self), batch, change_counter.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count, permits.granted)
 
     @cached_property
     def verbs(self):

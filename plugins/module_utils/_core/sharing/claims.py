@@ -13,13 +13,12 @@ from typing import Any, Optional
 
 from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
-from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step, is_started
+from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
 from ..planner.contents import contents_of
 from ..planner.drives import CDROMS, MEDIA, with_first_as_iso
 from ..planner.plan_create import find_snapshot, known_settings
 from ..planner.planned_steps import added_disks, planned
 from ..planner.simulate import simulate
-from ..verbs import VERB
 
 #: Kinds of claims.
 FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name", "device"
@@ -317,30 +316,6 @@ def is_claiming(change):
 
 
 # What plans claim -----------------------------------------------------------------------------------------------------
-
-
-def can_claim(plan, options=()):
-    """Return whether a plan can claim anything; ``options`` are options of the platform that name files.
-
-    A VM that runs before and after a plan has what it claims by its start already.
-    """
-    changes = [change for step in plan.steps for change in step.changes]
-    verbs = {step.verb for step in plan.steps}
-    if not is_started(plan.before.power, plan.after.power):
-        verbs.discard("start")
-    return any(VERB[verb].claims for verb in verbs) or any(
-        is_claiming(change) or change.kind == "disks.size" or change.field in options for change in changes
-    )
-
-
-def claims_of_plan(plan, own, driver, source=None, copies_running=False):
-    """Return (claims only while the plan is carried out, claims after it); the arguments of ``claims_of_steps``."""
-    return claims_of_all(claims_of_steps(plan, own, driver, source, copies_running), own)
-
-
-def claims_of_all(claimed, own=()):
-    """Return (claims only while steps are carried out, claims after them) of what ``claims_of_steps`` returns."""
-    return [claim for _step, during, _after in claimed for claim in during], claimed[-1][2] if claimed else list(own)
 
 
 def claims_of_steps(plan, own, driver, source=None, copies_running=False):

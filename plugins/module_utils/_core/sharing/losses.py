@@ -1,18 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan destroys: the files that it claims with a mode of loss, and what has no file. Pure."""
+"""What a plan claims as a whole, what it destroys, and which uses of a file exclude each other. Pure."""
 
 from __future__ import annotations
 
 from ..errors import PolyvirtError
 from ..frozen import replace
-from ..model import SUSPENDED
+from ..model import SUSPENDED, is_started
 from ..planner.simulate import simulate
 from ..verbs import VERB, Permit
 from .claims import (
     BACKUPS,
     BASE,
+    COPY,
     DELETE,
     FILE,
     GROW,
@@ -27,7 +28,8 @@ from .claims import (
     WRITE,
     Claim,
     Held,
-    claims_of_all,
+    claims_of_steps,
+    is_claiming,
 )
 
 #: Modes of claims in which what is in a file is lost, or is written by another program.
@@ -124,3 +126,105 @@ _THINGS = {
     "snapshots": lambda vm, step: frozenset({("snapshot", vm.id)}),
     "snapshot": _snapshots,
 }
+
+
+# What plans claim -----------------------------------------------------------------------------------------------------
+
+
+def can_claim(plan, options=()):
+    """Return whether a plan can claim anything; ``options`` are options of the platform that name files.
+
+    A VM that runs before and after a plan has what it claims by its start already.
+    """
+    changes = [change for step in plan.steps for change in step.changes]
+    verbs = {step.verb for step in plan.steps}
+    if not is_started(plan.before.power, plan.after.power):
+        verbs.discard("start")
+    return any(VERB[verb].claims for verb in verbs) or any(
+        is_claiming(change) or change.kind == "disks.size" or change.field in options for change in changes
+    )
+
+
+def claims_of_plan(plan, own, driver, source=None, copies_running=False):
+    """Return (claims only while the plan is carried out, claims after it); the arguments of ``claims_of_steps``."""
+    return claims_of_all(claims_of_steps(plan, own, driver, source, copies_running), own)
+
+
+def claims_of_all(claimed, own=()):
+    """Return (claims only while steps are carried out, claims after them) of what ``claims_of_steps`` returns."""
+    return [claim for _step, during, _after in claimed for claim in during], claimed[-1][2] if claimed else list(own)
+
+
+# Which uses of a file exclude each other ------------------------------------------------------------------------------
+
+
+def _always(new, other):
+    return True
+
+
+def _added(new, other):
+    """A claim that the plan adds; or one that exists, of a VM that is started while the other one is on."""
+    return new.is_added or other.on
+
+
+def both_on(new, other):
+    """Both run. A new file is never written to one that another VM reads."""
+    return new.claim.is_new or (new.on and other.on)
+
+
+def _holder_on(new, other):
+    return other.on
+
+
+def _is_no_backup(new, other):
+    """A disk that cannot be read never stops the retention of backups: that is a warning."""
+    return new.claim.option != BACKUPS
+
+
+def _not_its_source(new, other):
+    """The disk of a VM is cloned or copied: only from the VM that is the source, while it is off.
+
+    A clone that exists may be started while that VM is off: then the VM is not started again. Neither is the VM below
+    the source of a clone.
+    """
+    if not new.is_added or new.claim.is_inherited:
+        return other.on
+    is_source = new.claim.source is not None and new.claim.source == other.owner_id
+    return not is_source or (other.on and not new.claim.while_on)
+
+
+def _reason(text):
+    """Return a rule for claims that never exclude each other; ``text`` says why."""
+
+    def never(new, other):
+        return False
+
+    never.why = text
+    return never
+
+
+_BOTH_READ = _reason("both only read the file")
+_SHAREABLE = _reason("several VMs use a shareable disk at the same time on purpose")
+_LARGER = _reason("who reads a disk is not harmed if it gets larger")
+_KEEPS_CONTENT = _reason("what VMs read stays the same, and the platform locks the disk of a running one")
+_LOSES_NOTHING = _reason("attaching and copying lose nothing, whatever an image that cannot be read may need")
+_ANY = _reason("an own image that cannot be read may use any file, but its VM only attaches it")
+
+#: (mode of the new claim, mode of the claim that another VM holds): rule that says whether they exclude each other.
+#: Each new mode has a rule for each of HELD: a pair without a rule is an error, not a permission.
+HELD = (WRITE, SHARED, READ, BASE, UNREADABLE)
+_RULES = {
+    WRITE: (_added, _added, both_on, _always, _LOSES_NOTHING),
+    SHARED: (_added, _SHAREABLE, _SHAREABLE, _always, _LOSES_NOTHING),
+    READ: (both_on, _SHAREABLE, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    BASE: (_not_its_source, _added, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    UNREADABLE: (_ANY, _ANY, _ANY, _ANY, _ANY),
+    COPY: (_not_its_source, _always, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
+    GROW: (_holder_on, _holder_on, _LARGER, _always, _always),
+    SNAPSHOT: (_KEEPS_CONTENT, _KEEPS_CONTENT, _KEEPS_CONTENT, _holder_on, _holder_on),
+    RESTORE: (_always, _always, _holder_on, _always, _always),
+    MERGE: (_always, _always, _always, _always, _always),
+    DELETE: (_always, _always, _always, _always, _is_no_backup),
+    MOVE: (_always, _always, _always, _always, _always),
+}  # fmt: skip
+EXCLUDES = {(new, held): rule for new, rules in _RULES.items() for held, rule in zip(HELD, rules)}

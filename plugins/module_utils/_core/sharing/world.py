@@ -16,7 +16,6 @@ from ..model import IN_USE, ON, is_started
 from ..options.identity import listed
 from .claims import (
     ADDRESS,
-    BACKUPS,
     BASE,
     COPY,
     DELETE,
@@ -39,80 +38,8 @@ from .claims import (
     Held,
     kept_disks,
 )
+from .losses import EXCLUDES, both_on
 
-# Rules ----------------------------------------------------------------------------------------------------------------
-
-
-def _always(new, other):
-    return True
-
-
-def _added(new, other):
-    """A claim that the plan adds; or one that exists, of a VM that is started while the other one is on."""
-    return new.is_added or other.on
-
-
-def _both_on(new, other):
-    """Both run. A new file is never written to one that another VM reads."""
-    return new.claim.is_new or (new.on and other.on)
-
-
-def _holder_on(new, other):
-    return other.on
-
-
-def _is_no_backup(new, other):
-    """A disk that cannot be read never stops the retention of backups: that is a warning."""
-    return new.claim.option != BACKUPS
-
-
-def _not_its_source(new, other):
-    """The disk of a VM is cloned or copied: only from the VM that is the source, while it is off.
-
-    A clone that exists may be started while that VM is off: then the VM is not started again. Neither is the VM below
-    the source of a clone.
-    """
-    if not new.is_added or new.claim.is_inherited:
-        return other.on
-    is_source = new.claim.source is not None and new.claim.source == other.owner_id
-    return not is_source or (other.on and not new.claim.while_on)
-
-
-def _reason(text):
-    """Return a rule for claims that never exclude each other; ``text`` says why."""
-
-    def never(new, other):
-        return False
-
-    never.why = text
-    return never
-
-
-_BOTH_READ = _reason("both only read the file")
-_SHAREABLE = _reason("several VMs use a shareable disk at the same time on purpose")
-_LARGER = _reason("who reads a disk is not harmed if it gets larger")
-_KEEPS_CONTENT = _reason("what VMs read stays the same, and the platform locks the disk of a running one")
-_LOSES_NOTHING = _reason("attaching and copying lose nothing, whatever an image that cannot be read may need")
-_ANY = _reason("an own image that cannot be read may use any file, but its VM only attaches it")
-
-#: (mode of the new claim, mode of the claim that another VM holds): rule that says whether they exclude each other.
-#: Each new mode has a rule for each of HELD: a pair without a rule is an error, not a permission.
-HELD = (WRITE, SHARED, READ, BASE, UNREADABLE)
-_RULES = {
-    WRITE: (_added, _added, _both_on, _always, _LOSES_NOTHING),
-    SHARED: (_added, _SHAREABLE, _SHAREABLE, _always, _LOSES_NOTHING),
-    READ: (_both_on, _SHAREABLE, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
-    BASE: (_not_its_source, _added, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
-    UNREADABLE: (_ANY, _ANY, _ANY, _ANY, _ANY),
-    COPY: (_not_its_source, _always, _BOTH_READ, _BOTH_READ, _LOSES_NOTHING),
-    GROW: (_holder_on, _holder_on, _LARGER, _always, _always),
-    SNAPSHOT: (_KEEPS_CONTENT, _KEEPS_CONTENT, _KEEPS_CONTENT, _holder_on, _holder_on),
-    RESTORE: (_always, _always, _holder_on, _always, _always),
-    MERGE: (_always, _always, _always, _always, _always),
-    DELETE: (_always, _always, _always, _always, _is_no_backup),
-    MOVE: (_always, _always, _always, _always, _always),
-}  # fmt: skip
-EXCLUDES = {(new, held): rule for new, rules in _RULES.items() for held, rule in zip(HELD, rules)}
 #: Two slots of one VM.
 _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE), (WRITE, BASE), (BASE, WRITE)})
 #: Work on a file that others have to wait for; those who only read it can do so at the same time.
@@ -147,7 +74,7 @@ def excludes(new, held, other):
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
     if claim.kind == DEVICE:
         # Several VMs may have a device, as long as only one of them runs.
-        return _both_on(new, other)
+        return both_on(new, other)
     # The same MAC or address does not matter on another network.
     same_place = claim.kind == NAME or claim.is_reserved or (claim.where is not None and claim.where == held.where)
     return new.is_added and same_place

@@ -17,7 +17,7 @@ from ..._core.planner.contents import files_of_appliance
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
 from ..._media.on_host import PreparesMedia
-from ..._ports import files
+from ..._ports import files, permits
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain, properties
@@ -196,7 +196,7 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         self._host_files = None  # The steps make it out of date.
         self._targets = [Target(vm.name, vm.id) for vm, *_others in batch]
         send = partial(side_by_side, self._send_and_read)
-        return in_rounds(partial(carry_out, self), send, batch)
+        return in_rounds(partial(carry_out, self), send, batch, permits.granted)
 
     @cached_property
     def verbs(self):

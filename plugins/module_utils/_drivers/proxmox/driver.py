@@ -16,7 +16,7 @@ from ..._core.planner.planned_steps import with_settings_of_new
 from ..._core.record.leases import iso
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._ports import change_counter
+from ..._ports import change_counter, permits
 from ..._ports.clock import call_timeout
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
@@ -258,7 +258,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
     def apply(self, batch):
         self.is_acting = True
         self._outdated.update(self._options)
-        return one_by_one(self._carry_out, batch, change_counter.count)
+        return one_by_one(self._carry_out, batch, change_counter.count, permits.granted)
 
     def _carry_out(self, vm, step):
         if step.verb in _WITHOUT_ID:

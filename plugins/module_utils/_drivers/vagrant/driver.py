@@ -17,7 +17,7 @@ from ..._core.frozen import replace
 from ..._core.model import STOP_TIMEOUT
 from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, permits
 from ..._ports.clock import today
 from .in_vagrant import InVagrant
 from .observe import VagrantObserver, connected
@@ -119,7 +119,7 @@ class VagrantDriver(VagrantObserver):
         return check_all(GUARDS if self.project.managed else GUARDS_OF_ALL, self, plan, released)
 
     def apply(self, batch):
-        return one_by_one(partial(carry_out, self), batch, change_counter.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count, permits.granted)
 
     @cached_property
     def verbs(self):

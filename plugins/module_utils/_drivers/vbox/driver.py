@@ -14,7 +14,7 @@ from ..._core.model import ON, SUSPENDED
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, permits
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_output import state as state_of
 from .observe import VBoxObserver, connected, listed_in
@@ -84,7 +84,7 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
 
     def apply(self, batch):
         self._first = self._listing = None
-        return one_by_one(partial(carry_out, self), batch, change_counter.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count, permits.granted)
 
     @cached_property
     def verbs(self):

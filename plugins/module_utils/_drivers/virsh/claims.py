@@ -38,10 +38,23 @@ from ..._core.sharing.claims import (
 from ..._core.sharing.losses import LOSSES, unread
 from ..._media import disk_header
 from ..._ports import files, locks
-from ..._tools.domain_xml import backing_files, file_of, target_of
+from ..._tools.domain_xml import backing_files, target_of
 from ..._tools.qemu_img import has_nothing_below, layered_in
 from ..._tools.virsh import is_not_found, raise_for_errors
-from .own_files import ARGUMENT, LOG, NATIVE, is_missing, lost_state, named_files, not_searched, unlisted
+from .own_files import (
+    ARGUMENT,
+    LOG,
+    NATIVE,
+    is_missing,
+    is_new_file,
+    is_raw,
+    lost_state,
+    named_files,
+    not_searched,
+    reported_chains,
+    unlisted,
+    written_images,
+)
 from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.cdroms import option_of
@@ -139,7 +152,7 @@ class VirshClaims(HoldsClaims):
         kept = self._read_snapshots() if lost else ()
         self._every = [*definitions_of_all, *(one for *_name, found in kept if found for one in found.definitions())]
         for definition in definitions_of_all:
-            self._chains.update(_reported_chains(definition))
+            self._chains.update(reported_chains(definition))
         found = [self._held_by(definition) for definition in definitions_of_all]
         if not lost:
             return found
@@ -245,7 +258,7 @@ class VirshClaims(HoldsClaims):
         if isinstance(path, Claim):
             claims = [path]
         elif path is not None:
-            claims = self._of_file(path, mode, option, is_raw=_is_raw(drive))
+            claims = self._of_file(path, mode, option, is_raw=is_raw(drive))
         for other in others:  # The target of a block copy.
             claims += self._of_file(other.get("file") or "", WRITE, option)
         return [*claims, *(Claim(FILE, self.identity(one), BASE, option, one) for one in backing_files(drive))]
@@ -281,7 +294,7 @@ class VirshClaims(HoldsClaims):
         if path and not is_missing(path):
             return path
         is_reported = definition.root.get("id") and drive.find("backingStore") is not None
-        if known is not None and (_is_raw(drive) or is_reported):
+        if known is not None and (is_raw(drive) or is_reported):
             return None
         message = (
             f"{definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be read, so it may need"
@@ -344,10 +357,10 @@ class VirshClaims(HoldsClaims):
         if step.verb in OF_BACKUP:  # libvirt empties the log at the next start.
             return [(NEW, LOG, claim.text) for claim in self._added(plan, step) if claim.option == LOG]
         if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL:
-            return _written_images(plan.before)
+            return written_images(plan.before)
         if step.verb == "drop_snapshot":
             dropped = [one for one in plan.before.snapshots if one.name in step.arguments["names"]]
-            images = _written_images(plan.before) if any(one.kind == INTERNAL for one in dropped) else ()
+            images = written_images(plan.before) if any(one.kind == INTERNAL for one in dropped) else ()
             return [*self._merged_files(plan.before, step), *images]
         return ()
 
@@ -369,7 +382,7 @@ class VirshClaims(HoldsClaims):
         added = self._added(plan, step)
         if step.verb == "restore" or step.verb in OF_BACKUP:  # The settings of the snapshot or backup claim all else.
             return [claim for claim in added if claim.option in (ARGUMENT, LOG, NATIVE)]
-        return [claim for claim in added if not _is_new_file(claim)]
+        return [claim for claim in added if not is_new_file(claim)]
 
     def _added(self, plan, step):
         """The claims of the definition that a step would store, without those of its settings."""
@@ -381,7 +394,7 @@ class VirshClaims(HoldsClaims):
 
     def _new_native_files(self, plan, step):
         """The files that ``native`` has the VM write, and that the present definition does not name."""
-        added = [claim for claim in self._added(plan, step) if _is_new_file(claim)]
+        added = [claim for claim in self._added(plan, step) if is_new_file(claim)]
         present = observed(self._driver, plan.before.id) if added and plan.before.id else None
         own = {claim.identity for claim in self._of_definition(present)} if present else ()
         return [(NEW if claim.identity not in own else WRITE, NATIVE, claim.text) for claim in added]
@@ -410,29 +423,3 @@ class VirshClaims(HoldsClaims):
             if (vm.id, name) not in self._external_ones:
                 self._external_ones[vm.id, name] = read_snapshot(self._driver.virsh, vm.id, name)
             yield name, self._external_ones[vm.id, name]
-
-
-def _written_images(vm):
-    """The images that libvirt itself changes when an internal snapshot of a VM without QEMU is created or deleted.
-
-    QEMU has locked one that is the backing file of a running VM, or open elsewhere. libvirt does not report that it
-    could not remove a snapshot from such an image.
-    """
-    disks = (vm.config.get("disks") or {}) if vm.power in (STOPPED, SUSPENDED) else {}
-    return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
-
-
-def _is_new_file(claim):
-    return (claim.kind, claim.mode, claim.option) == (FILE, WRITE, NATIVE)
-
-
-def _reported_chains(definition):
-    """{path: files below it} of disks that only the user of a running QEMU may read, as libvirt reports them."""
-    drives = [one for one in definition.drives("disk", "lun") if file_of(one) and one.find("backingStore") is not None]
-    is_running = definition.root.get("id")
-    return {file_of(one): backing_files(one) for one in drives if is_running and not files.is_readable(file_of(one))}
-
-
-def _is_raw(drive):
-    driver = drive.find("driver")
-    return driver is None or driver.get("type", "raw") == "raw"

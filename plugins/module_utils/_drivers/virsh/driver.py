@@ -228,7 +228,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def apply(self, batch):
         self._definitions = None
         self.host.forget()
-        return one_by_one(self._carry_out, batch, change_counter.count)
+        return one_by_one(self._carry_out, batch, change_counter.count, permits.granted)
 
     @cached_property
     def verbs(self):

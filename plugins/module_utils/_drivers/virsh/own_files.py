@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.frozen import replace
-from ..._core.model import File
+from ..._core.model import STOPPED, SUSPENDED, File
 from ..._core.record.mark import making_of, proven_of, why_elsewhere
-from ..._core.sharing.claims import FILE, READ, UNREADABLE, WITHOUT_VM, WRITE, Claim
+from ..._core.sharing.claims import FILE, READ, SNAPSHOT, UNREADABLE, WITHOUT_VM, WRITE, Claim
 from ..._media.prepared import medium_of
 from ..._ports import files, permits
-from ..._tools.domain_xml import Definition, file_of, target_of
+from ..._tools.domain_xml import Definition, backing_files, file_of, target_of
 from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
 from .traits import EXTERNAL
@@ -250,3 +250,29 @@ def not_searched(missed, most=5):
     listed = ", ".join(f"{path} ({why})" for path, why in sorted(missed.items())[:most])
     more = f" and {len(missed) - most} more" if len(missed) > most else ""
     return f"Not searched for images that no VM has and that need a lost file: {listed}{more}."
+
+
+def reported_chains(definition):
+    """{path: files below it} of disks that only the user of a running QEMU may read, as libvirt reports them."""
+    drives = [one for one in definition.drives("disk", "lun") if file_of(one) and one.find("backingStore") is not None]
+    is_running = definition.root.get("id")
+    return {file_of(one): backing_files(one) for one in drives if is_running and not files.is_readable(file_of(one))}
+
+
+def is_raw(drive):
+    driver = drive.find("driver")
+    return driver is None or driver.get("type", "raw") == "raw"
+
+
+def written_images(vm):
+    """The images that libvirt itself changes when an internal snapshot of a VM without QEMU is created or deleted.
+
+    QEMU has locked one that is the backing file of a running VM, or open elsewhere. libvirt does not report that it
+    could not remove a snapshot from such an image.
+    """
+    disks = (vm.config.get("disks") or {}) if vm.power in (STOPPED, SUSPENDED) else {}
+    return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
+
+
+def is_new_file(claim):
+    return (claim.kind, claim.mode, claim.option) == (FILE, WRITE, NATIVE)

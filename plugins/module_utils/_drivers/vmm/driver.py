@@ -69,7 +69,7 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
         if all(step.verb == "fetch" for _vm, steps, _permit in batch for step in steps):
             # It may take minutes, and needs no lock.
-            return one_by_one(partial(carry_out, self), batch, change_counter.count)
+            return one_by_one(partial(carry_out, self), batch, change_counter.count, permits.granted)
         with files.held(os.path.dirname(self.config_file)) as is_locked:
             if not is_locked:
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")
@@ -136,12 +136,9 @@ class _InTwoPhases:
         """Carry out {index in the batch: steps}, and record errors; ``done`` are the steps before these."""
         indexes = [index for index, steps in steps_of.items() if steps]
         batch = [(self._batch[index][0], steps_of[index], self._batch[index][2]) for index in indexes]
+        run = partial(carry_out, self._driver)
         try:
-            wrote = (
-                dict(enumerate(one_by_one(partial(carry_out, self._driver), batch, change_counter.count)))
-                if batch
-                else {}
-            )
+            wrote = dict(enumerate(one_by_one(run, batch, change_counter.count, permits.granted) if batch else ()))
         except SomeFailed as error:
             wrote, failed = error.wrote, error.by_index
         except PolyvirtError as error:

@@ -17,6 +17,7 @@ from ..._core.model import ABSENT
 from ..._core.options.image_names import check_no_download
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
+from ..._ports import permits
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
@@ -104,7 +105,7 @@ class WslDriver(ForChanges, WslObserver):
 
     def apply(self, batch):
         send = partial(side_by_side, self.send)
-        return in_rounds(partial(carry_out, self), send, batch)
+        return in_rounds(partial(carry_out, self), send, batch, permits.granted)
 
     @cached_property
     def verbs(self):

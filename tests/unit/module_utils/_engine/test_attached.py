@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._engine import confl
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 
 from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, host, owned, with_disk1
-from unit.module_utils._engine.tasks import carried_out, new, run, vm
+from unit.module_utils._engine.tasks import assert_accepted, assert_rejected, carried_out, new, run, vm
 
 BASE, WEB = "/data/base.img", {"disks": {"disk1": {"source": DATA}}}
 NAME = f"file {DATA}"
@@ -228,3 +228,29 @@ def test_what_is_below_a_kept_file_is_kept(needed, kept):
     assert set(reasons) == {paths[one] for one in kept}
     assert not needed or reasons[paths[needed]] == "used by other"
     assert needed != "mid" or reasons[paths["base"]] == f"used by {paths['mid']}, which is kept, other"
+
+
+def _beside_an_unreadable_image():
+    made = host(existing("web"), existing("other"))()
+    made.unreadable["/secret.qcow2"] = "other"
+    return made
+
+
+UNKNOWN = "/vms/web-disk0.img may be needed by other: /secret.qcow2 cannot be read. Make it readable."
+
+
+def test_file_that_an_unreadable_image_may_need_is_kept():
+    done = carried_out(_beside_an_unreadable_image, vm("web", "absent"))
+    assert_accepted(done, "delete web")
+    assert ({" ".join(one.values()) for one in done.outcome.vms[0]["kept"]}, done.host.files.keys()) == (
+        {UNKNOWN},
+        _beside_an_unreadable_image().files.keys(),
+    )
+
+
+def test_no_option_is_enforced_by_half_beside_an_unreadable_image():
+    everything = vm("web", "absent", policy={"delete_disks": "all"}.items())
+    rejected = carried_out(_beside_an_unreadable_image, everything)
+    assert_rejected(rejected, f"web: {UNKNOWN} Omit delete_disks to keep the file.")
+    keeping = vm("web", "absent", policy={"delete_disks": "none"}.items())
+    assert_accepted(carried_out(_beside_an_unreadable_image, keeping), "delete web")

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 
 from suite.belts import is_deep, seed
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
@@ -49,7 +49,7 @@ class Chaos(World):
 
     def apply(self, batch):
         self.segments.append([vm.name for vm, _steps, _permit in batch])
-        one_by_one(self.carry_out, batch, change_counter.count)
+        one_by_one(self.carry_out, batch, change_counter.count, permits.granted)
 
     def __getattribute__(self, name):
         if name[1:] in ("create", "configure", "start", "stop", "kill", "delete") and name[0] == "_":

@@ -278,32 +278,6 @@ def test_new_disk_does_not_replace_a_file_that_is_only_detached():
     assert_rejected(done, "web: disks.disk0: /vms/web-disk0.img already exists.")
 
 
-def _beside_an_unreadable_image():
-    made = host(existing("web"), existing("other"))()
-    made.unreadable["/secret.qcow2"] = "other"
-    return made
-
-
-UNKNOWN = "/vms/web-disk0.img may be needed by other: /secret.qcow2 cannot be read. Make it readable."
-
-
-def test_file_that_an_unreadable_image_may_need_is_kept():
-    done = carried_out(_beside_an_unreadable_image, vm("web", "absent"))
-    assert_accepted(done, "delete web")
-    assert ({" ".join(one.values()) for one in done.outcome.vms[0]["kept"]}, done.host.files.keys()) == (
-        {UNKNOWN},
-        _beside_an_unreadable_image().files.keys(),
-    )
-
-
-def test_no_option_is_enforced_by_half_beside_an_unreadable_image():
-    everything = vm("web", "absent", policy={"delete_disks": "all"}.items())
-    rejected = carried_out(_beside_an_unreadable_image, everything)
-    assert_rejected(rejected, f"web: {UNKNOWN} Omit delete_disks to keep the file.")
-    keeping = vm("web", "absent", policy={"delete_disks": "none"}.items())
-    assert_accepted(carried_out(_beside_an_unreadable_image, keeping), "delete web")
-
-
 # Handing over, exchanging ---------------------------------------------------------------------------------------------
 
 HAND_OVERS = {

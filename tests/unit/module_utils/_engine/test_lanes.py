@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PartlyApplied, PolyvirtError, SomeFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
@@ -26,7 +26,7 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps, _permit in segment])
-        return one_by_one(self.carry_out, segment, change_counter.count)
+        return one_by_one(self.carry_out, segment, change_counter.count, permits.granted)
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):
@@ -136,7 +136,7 @@ def test_bug_does_not_lose_the_results_of_other_vms(lane):
         change_counter.note()
 
     world._start = raise_bug
-    world.apply = lambda batch: one_by_one(world.carry_out, batch, change_counter.count)
+    world.apply = lambda batch: one_by_one(world.carry_out, batch, change_counter.count, permits.granted)
     outcome = _started(world)
     assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
         ("running", True, False), ("stopped", False, True), ("running", True, False),

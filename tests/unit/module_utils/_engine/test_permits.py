@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._engine.claiming import DATA, IMAGE, Claiming, existing, host, path_of
@@ -55,6 +56,17 @@ def test_what_another_program_takes_is_listed_as_deleted(check):
     outcome = run(taking, vm("web", "absent"), check=check)
     assert outcome.vms[0]["deleted"] == sorted([DATA, path_of("web", "disk0")])
     assert run(taking, vm("other", "absent"), check=check).vms[0]["deleted"] == []
+
+
+def test_step_may_not_destroy_what_another_one_may():
+    class Hasty(Claiming):
+        def _kill(self, vm, step):
+            super()._kill(vm, step)
+            self.host.delete_file("/vms/web-disk0.img")
+
+    driver = Hasty(host(existing("web", power=RUNNING))())
+    outcome = run(driver, vm("web", "absent", policy={"stop_mode": "force"}.items()))
+    assert "/vms/web-disk0.img: a step was about to delete this file" in outcome.msg
 
 
 def test_created_vm_that_cannot_be_started_is_deleted_again():

@@ -158,6 +158,7 @@ def test_error_of_one_vm_does_not_stop_the_others():
             carry_out,
             [(Vm("web"), steps, permits.ANYTHING), (Vm("db"), steps, permits.ANYTHING)],
             lambda: (len(done), 0),
+            permits.granted,
         )
     assert done == [("web", "configure"), ("db", "configure"), ("db", "start"), ("db", "pause")]
     assert [(error.steps_done, error.wrote) for error in caught.value.by_index.values()] == [(1, True)]

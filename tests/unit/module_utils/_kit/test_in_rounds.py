@@ -62,7 +62,9 @@ class Backend:
 
 
 def _carried_out(backend, *names, steps=(CREATE, START, PAUSE)):
-    return in_rounds(backend.step, backend.send, [(Vm(name), steps, permits.ANYTHING) for name in names])
+    return in_rounds(
+        backend.step, backend.send, [(Vm(name), steps, permits.ANYTHING) for name in names], permits.granted
+    )
 
 
 def test_first_calls_of_a_step_are_sent_with_the_last_ones_of_the_previous_step():

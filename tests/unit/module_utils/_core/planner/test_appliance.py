@@ -22,11 +22,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     used_files,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import entry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
-    MAC,
-    HoldsClaims,
-    claims_of_plan,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import MAC, HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import claims_of_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits

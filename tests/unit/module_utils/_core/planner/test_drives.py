@@ -20,7 +20,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, difference
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import entry as result_of
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import HoldsClaims, claims_of_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import claims_of_plan
 
 from unit.tables.rows import absent, ask, found
 

@@ -350,26 +350,6 @@ def test_restore_in_place_names_read_only_disks():
         assert (refusal is not None) == is_refused, refusal
 
 
-def test_retention_keeps_what_satisfies_the_task():
-    """A weaker backup that is newer does not replace it."""
-    vm = _vm(_backup("a", 2 * HOUR, consistency="filesystem"), _backup("b", HOUR), _backup("c", 9 * HOUR))
-    found = _plan(vm, consistency="filesystem", keep_last=1)
-    assert [(step.verb, step.arguments["ids"]) for step in found.steps] == [("drop_backup", ("c",))]
-
-
-def test_needed_backup_is_kept_and_named_and_does_not_count():
-    needed = {"needed": "its file vda.qcow2 is needed by u", "files": ("/c/vda.qcow2",)}
-    left = _backup("b", 5 * HOUR, unfinished="x", **needed)
-    vm = _vm(_backup("a", 9 * HOUR, files=("/a/x",)), left, _backup("c", 2 * HOUR, **needed), _backup("d", HOUR))
-    found = _plan(vm, keep_last=1)
-    assert [step.arguments for step in found.steps] == [{"ids": ("a",), "unfinished": (), "files": ("/a/x",)}]
-    assert _verbs(vm, keep_last=2) == []
-    text = "\n".join(filter(None, warnings_about(found.after, _asked(), found)))
-    assert "c: it is kept, because its file vda.qcow2 is needed by u" in text and "d: " not in text
-    refusal = str(_plan(vm, state="absent", backup="c").refusal)
-    assert "backup 'c' cannot be deleted: its file vda.qcow2 is needed by u. Detach" in refusal
-
-
 def test_approved_plan_of_a_backup_is_that_of_the_next_day():
     """The ID of a new backup is its time, which an approval cannot know."""
     today, later = _asked(), _asked(controller_time=NOW + HOUR)

@@ -34,10 +34,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     WRITE,
     Claim,
     Held,
-    can_claim,
     claims_of_config,
-    claims_of_plan,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import can_claim, claims_of_plan
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, Claiming, Host, MemoryClaims, path_of
 from unit.module_utils._engine.tasks import new, vm

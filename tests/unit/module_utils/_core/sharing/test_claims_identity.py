@@ -13,9 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     UNREADABLE,
     WRITE,
     HoldsClaims,
-    can_claim,
-    claims_of_plan,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import can_claim, claims_of_plan
 
 from unit.module_utils._core.sharing.test_claims import DRIVER, HOST, MAC, TOP, found, planned
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, MemoryClaims

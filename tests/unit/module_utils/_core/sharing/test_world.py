@@ -32,8 +32,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Claim,
     Held,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import EXCLUDES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import (
-    EXCLUDES,
     World,
     is_started,
     overlap,
@@ -99,11 +99,7 @@ TABLE = {
     (MOVE, SHARED): (ALWAYS, ALWAYS),
     (MOVE, READ): (ALWAYS, ALWAYS),
     (MOVE, BASE): (ALWAYS, ALWAYS),
-    (UNREADABLE, WRITE): (NEVER, NEVER),
-    (UNREADABLE, SHARED): (NEVER, NEVER),
-    (UNREADABLE, READ): (NEVER, NEVER),
-    (UNREADABLE, BASE): (NEVER, NEVER),
-    (UNREADABLE, UNREADABLE): (NEVER, NEVER),
+    **{(UNREADABLE, mode): (NEVER, NEVER) for mode in (WRITE, SHARED, READ, BASE, UNREADABLE)},
 }
 HELD_MODES, DURING = (WRITE, SHARED, READ, BASE, UNREADABLE), (COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE)
 CELLS = [
@@ -386,34 +382,6 @@ def test_two_nics_of_one_vm_have_different_macs():
 @pytest.mark.parametrize("after", POWERS)
 def test_vm_is_started_if_it_did_not_run_before(before, after):
     assert is_started(before, after) == (after in ("running", "paused") and before not in ("running", "paused"))
-
-
-# Work in progress, and images that cannot be read ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("mode", "as_"), [(DELETE, UNREADABLE), (MERGE, UNREADABLE), (WRITE, BASE), (GROW, BASE)])
-def test_image_that_cannot_be_read_may_use_any_file(mode, as_):
-    unreadable = Claim(FILE, UNREADABLE, as_, "disks.vda", "cannot be read", remedy="Repair it.")
-    world = World([held("b", unreadable)])
-    assert enter(world, "a", file(is_new=True)) == (None, [])
-    conflict = conflict_of(world, "a", during=[file(mode)])
-    assert (conflict.message("a"), conflict.remedy) == ("a: disks.vda.source: cannot be read.", "Repair it.")
-
-
-@pytest.mark.parametrize(
-    ("work", "waits"), [(GROW, True), (RESTORE, True), (MERGE, True), (SNAPSHOT, True), (COPY, False)]
-)
-def test_disk_is_copied_after_the_work_on_it(work, waits):
-    world = World([held("a", file())])
-    assert enter(world, "a", file(), during=[file(work)]) == (None, [])
-    copied = file(COPY, "clone", source="id-a")
-    assert enter(world, "b", during=[copied]) == (None, ["a"] if waits else [])
-
-
-def test_vm_with_a_file_that_another_one_moves_starts_after_that():
-    world = World([held("a"), held("b", file())])
-    assert enter(world, "a", during=[file(MOVE, "groups")]) == (None, [])
-    assert enter(world, "b", file(), power=RUNNING) == (None, ["a"])
 
 
 def _stacked(part_of):

@@ -368,3 +368,31 @@ def test_mac_that_a_task_keeps_is_that_of_no_other_vm(where, power):
     assert conflict.remedy == "Delete that VM first, or omit appliance.keep_macs to have new MACs generated."
     # It may be started again.
     assert conflict_of(World([held_by_b, held("a", claim)]), "a", claim, power=RUNNING) is None
+
+
+# Work in progress, and images that cannot be read ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "as_"), [(DELETE, UNREADABLE), (MERGE, UNREADABLE), (WRITE, BASE), (GROW, BASE)])
+def test_image_that_cannot_be_read_may_use_any_file(mode, as_):
+    unreadable = Claim(FILE, UNREADABLE, as_, "disks.vda", "cannot be read", remedy="Repair it.")
+    world = World([held("b", unreadable)])
+    assert enter(world, "a", file(is_new=True)) == (None, [])
+    conflict = conflict_of(world, "a", during=[file(mode)])
+    assert (conflict.message("a"), conflict.remedy) == ("a: disks.vda.source: cannot be read.", "Repair it.")
+
+
+@pytest.mark.parametrize(
+    ("work", "waits"), [(GROW, True), (RESTORE, True), (MERGE, True), (SNAPSHOT, True), (COPY, False)]
+)
+def test_disk_is_copied_after_the_work_on_it(work, waits):
+    world = World([held("a", file())])
+    assert enter(world, "a", file(), during=[file(work)]) == (None, [])
+    copied = file(COPY, "clone", source="id-a")
+    assert enter(world, "b", during=[copied]) == (None, ["a"] if waits else [])
+
+
+def test_vm_with_a_file_that_another_one_moves_starts_after_that():
+    world = World([held("a"), held("b", file())])
+    assert enter(world, "a", during=[file(MOVE, "groups")]) == (None, [])
+    assert enter(world, "b", file(), power=RUNNING) == (None, ["a"])

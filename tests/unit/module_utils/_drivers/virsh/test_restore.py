@@ -42,9 +42,8 @@ NOW = 1801396800
 @pytest.fixture(name="host")
 def _host(tmp_path, monkeypatch):
     (tmp_path / "m1-vda.raw").write_bytes(b"original" * 8192)
-    # The tests' own directory may be in memory, which would be a warning.
-    monkeypatch.setattr(needed.VirshFiles, "is_in_memory", staticmethod(lambda _folder: False))
-    monkeypatch.setattr(folders, "is_in_memory", lambda _folder: False)
+    for place in (needed.VirshFiles, folders):  # That of the tests may be in memory, which would be a warning.
+        monkeypatch.setattr(place, "is_in_memory", staticmethod(lambda _folder: False))
     host = Host(tmp_path)
 
     def counted(change, counts):

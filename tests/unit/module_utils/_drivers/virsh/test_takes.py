@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import DELETE, claims_of_plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import permit_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import DELETE
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import claims_of_plan, permit_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import delete
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
