@@ -28,7 +28,6 @@ from .._core.sharing.losses import asked_about, can_claim, claims_of_all, claims
 from .._core.verbs import CREATING, DELETING, Permit
 from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by
-from .progress.state import UNDOING
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.
 _MOST_EXPLAINED = 5
@@ -61,11 +60,17 @@ def compare_plans(works):
 def permit_of_next(work):
     """Return the Permit of the next steps of ``work``. An undo deletes the VM that this task has created: no plan
     lists that."""
-    if work.progress.phase != UNDOING or work.claims is None:
+    if work.claims is None or not _is_undoing(work):
         return work.permit.of(work.progress.wish.steps)
     vm = work.progress.vm
     plan = Plan(vm, vm.having(power=ABSENT), segments=(work.progress.wish.steps,))
     return permit_of(plan, claims_of_steps(plan, (), work.claims))
+
+
+def _is_undoing(work):
+    from .progress.state import UNDOING  # Check mode does not need it.
+
+    return work.progress.phase == UNDOING
 
 
 class Look:
@@ -81,7 +86,7 @@ class Look:
     def __init__(self, works):
         self._errors, self._locks, self._locked = {}, ExitStack(), set()
         #: {id(work): Permit of its next steps}, if these attach or lose a file. An undo loses what this task created.
-        self._permits = {id(one): permit_of_next(one) for one in works if one.progress.phase != UNDOING}
+        self._permits = {id(one): permit_of_next(one) for one in works if not _is_undoing(one)}
         looked = [one for one in works if _is_looked_at(self._permits.get(id(one)))]
         now, self.later = looked[:_MOST_LOCKED], {id(one) for one in looked[_MOST_LOCKED:]}
         self._open = {id(one) for one in now}

@@ -51,6 +51,7 @@ def reserved(paths):
         for path, name in names.items():
             with explained("create", path):
                 os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            permits.created(name, files.identity(name))
         yield {path: files.identity(name) for path, name in names.items()}
     finally:
         for name in names.values():

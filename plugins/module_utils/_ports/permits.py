@@ -69,8 +69,8 @@ def special_kind(path):
 
 
 def with_kinds(vm_files):
-    """Return Files with what is at their paths."""
-    return tuple(replace(one, special=special_kind(one.path)) for one in vm_files)
+    """Return Files with what is at their paths. The state of a TPM is a directory."""
+    return tuple(one if one.role == "tpm" else replace(one, special=special_kind(one.path)) for one in vm_files)
 
 
 def check_here(path, identity, verb):

@@ -10,7 +10,7 @@ import json
 from .._core import errors
 from .._core.errors import remedy_for
 from .._core.frozen import Frozen, replace
-from .._ports import files
+from .._ports import files, permits
 from .._ports.folders import files_with_beginnings
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
@@ -166,12 +166,16 @@ class QemuImg:
 
     def _completed(self, *words, timeout=_NO_TIMEOUT, allowed=(0,)):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        if words[0] not in _READS:
-            files.check_loss(_written_by(words), "write to")
+        written = None if words[0] in _READS else _written_by(words)
+        is_new = written is not None and not files.exists(written)
+        if written is not None and not is_new:
+            files.check_loss(written, "write to")
         completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
         if allowed is not None and completed.rc not in allowed:
             remedy = remedy_for(REMEDIES, completed.stderr)
             raise errors.CommandFailed(argv, completed.rc, completed.stderr, remedy=remedy)
+        if is_new:
+            permits.created(written, files.identity(written))
         return completed
 
 

@@ -121,7 +121,7 @@ _THINGS = {
     "state": lambda vm, step: frozenset({("state", vm.id)}),
     # A transient VM exists only while it runs.
     "memory": lambda vm, step: frozenset(
-        [*([("memory", vm.id)] if vm.power == SUSPENDED else ()), *(() if vm.persistent else [("vm", vm.id)])]
+        [*([("memory", vm.id)] if vm.power == SUSPENDED else ()), *(() if vm.persistent else [("transient", vm.id)])]
     ),
     "snapshots": lambda vm, step: frozenset({("snapshot", vm.id)}),
     "snapshot": _snapshots,

@@ -69,8 +69,6 @@ from .traits import EXTERNAL, INTERNAL
 _HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
 #: The connection of each user to a libvirt of their own; for root, it leads to that of the system.
 _SESSION = re.compile(r"/session(\?|\Z)")
-
-
 #: Kinds of what ``snapshot-dumpxml`` and ``checkpoint-dumpxml`` do not find.
 _OF_SNAPSHOTS = ("domain", "snapshot", "checkpoint")
 #: The remedy for what only the saved memory of a VM holds.

@@ -53,7 +53,7 @@ def kill(driver, vm, step):
         driver.virsh.run("managedsave-remove", vm.id)
     else:
         if not vm.persistent:  # libvirt forgets it.
-            permits.check_thing("vm", vm.id)
+            permits.check_thing("transient", vm.id)
         _change_state(driver, vm, (_OFF,), "destroy")
 
 

@@ -302,11 +302,13 @@ def remove_disk(driver, vm, definition, running, change, created):
 
 def grow_disk(driver, vm, definition, running, change, created):
     """Enlarge a disk. The core has rejected smaller sizes: blockresize would shrink the disk without a warning."""
-    disk = vm.config["disks"][change.key]
     if running is not None:
-        driver.check_written(disk["source"], "enlarge")
+        disks = [one for one in running.drives("disk", "lun") if target_of(one) == change.key]
+        for path in filter(None, map(file_or_device_of, disks)):  # A volume has no path there.
+            driver.check_written(path, "enlarge")
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
         return
+    disk = vm.config["disks"][change.key]
     driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
 
 
