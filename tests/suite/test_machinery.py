@@ -114,6 +114,7 @@ def _reset(qemu, carry, forced):
 def _gone(qemu, carry, machine_id):
     """NVRAM and TPM state are deleted with the VM, and kept if its disks are kept."""
     state = TPM_STATES / machine_id
+    play(qemu, carry, Task("stop", {"name": [NAME], "state": "stopped", "stop_mode": "force"}))
     content = _content(state)
     assert content
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}

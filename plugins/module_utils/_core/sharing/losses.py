@@ -54,7 +54,7 @@ UNREAD = {
 }  # fmt: skip
 
 
-def unread(**sources):
+def sources_not_read(**sources):
     """Return {source: why it is not read}; ``sources`` is {one of UNREAD: names of SOURCES}."""
     return {name: UNREAD[why] for why, names in sources.items() for name in names.split()}
 

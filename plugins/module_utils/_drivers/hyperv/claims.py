@@ -26,7 +26,7 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
-from ..._core.sharing.losses import unread, with_images_needed
+from ..._core.sharing.losses import sources_not_read, with_images_needed
 from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
@@ -44,7 +44,7 @@ MERGE_TIMEOUT = 900
 class HyperVClaims(HoldsClaims):
     """The claims of all VMs of one host."""
 
-    unread = unread(not_here="saved_memory undefined backups records", in_part="alone")
+    unread = sources_not_read(not_here="saved_memory undefined backups records", in_part="alone")
 
     def __init__(self, driver):
         self._driver = driver

@@ -12,7 +12,7 @@ from ..._core.errors import ApiError, Refused
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.claims import BASE, DELETE, FILE, MAC, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import unread
+from ..._core.sharing.losses import sources_not_read
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
 from .own_volumes import deleted_volumes
@@ -27,7 +27,7 @@ class ProxmoxClaims(HoldsClaims):
     """The claims of the VMs of one cluster; of other VMs than the task's only those that need no call for each VM."""
 
     lists_all = False
-    unread = unread(
+    unread = sources_not_read(
         not_here="saved_memory undefined backups records",
         in_part="definitions below",
         too_dear="snapshots",

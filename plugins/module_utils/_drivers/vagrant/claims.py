@@ -13,7 +13,7 @@ import os
 from ..._core.frozen import replace
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
-from ..._core.sharing.losses import unread
+from ..._core.sharing.losses import sources_not_read
 from ..._ports import files
 from .project import ProjectVm, provider_name
 from .settings.table import config_of
@@ -30,7 +30,7 @@ class VagrantClaims(HoldsClaims):
     """
 
     lists_all = False
-    unread = unread(
+    unread = sources_not_read(
         not_here="saved_memory backups records", in_part="definitions open", unknown="snapshots undefined below alone"
     )
 

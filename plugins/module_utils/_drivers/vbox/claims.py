@@ -11,7 +11,7 @@ from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import unread, with_images_needed
+from ..._core.sharing.losses import sources_not_read, with_images_needed
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
@@ -31,7 +31,7 @@ class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
     unused_remedy = "Delete these files first (VBoxManage closemedium disk PATH --delete)"
-    unread = unread(not_here="saved_memory undefined backups records", in_part="alone", unknown="open")
+    unread = sources_not_read(not_here="saved_memory undefined backups records", in_part="alone", unknown="open")
 
     def __init__(self, driver):
         self._driver = driver

@@ -35,7 +35,7 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
-from ..._core.sharing.losses import LOSSES, unread
+from ..._core.sharing.losses import LOSSES, sources_not_read
 from ..._media import disk_header
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, target_of
@@ -78,7 +78,7 @@ _END_SAVED = "Start {0} and stop it again, or discard its saved memory: virsh ma
 class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
-    unread = unread()
+    unread = sources_not_read()
 
     def __init__(self, driver, definitions=None):
         self._driver, self._definitions = driver, definitions

@@ -9,7 +9,7 @@ import os
 
 from ..._core.errors import Refused
 from ..._core.sharing.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import unread, with_images_needed
+from ..._core.sharing.losses import sources_not_read, with_images_needed
 from ..._ports import files
 from ..._tools.qemu_img import layered_in
 from .observe import bases_of
@@ -21,7 +21,7 @@ from .settings.table import config_of
 class VmmClaims(HoldsClaims):
     """The claims of all VMs of one vmd."""
 
-    unread = unread(not_here="saved_memory snapshots backups", in_part="undefined alone records")
+    unread = sources_not_read(not_here="saved_memory snapshots backups", in_part="undefined alone records")
 
     def __init__(self, driver):
         self._driver = driver

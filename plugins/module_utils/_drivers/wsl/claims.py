@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import unread
+from ..._core.sharing.losses import sources_not_read
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import export_file, folder_of, is_path
 
@@ -17,7 +17,7 @@ _FOLDER = "install_location"
 class WslClaims(HoldsClaims):
     """The claims of all distributions of one user."""
 
-    unread = unread(not_here="saved_memory snapshots undefined below alone backups records", unknown="open")
+    unread = sources_not_read(not_here="saved_memory snapshots undefined below alone backups records", unknown="open")
 
     def __init__(self, driver):
         self._driver = driver
