@@ -230,7 +230,7 @@ def _delete_listed(driver, vm, name):
     """
     snapshot_xml = read_snapshot(driver.virsh, vm.id, name)
     memory = own_memory(vm, snapshot_xml)
-    for path in snapshot_xml.disk_files.values() if driver.is_local else ():
+    for path in snapshot_xml.disk_files.values() if driver.is_local and snapshot_xml.kind == EXTERNAL else ():
         driver.check_written(path, "merge changes into")
     can_be_restored = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not can_be_restored:
