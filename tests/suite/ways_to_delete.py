@@ -100,7 +100,8 @@ TABLE = {
         "foreign disk in its folder": _row(KEPT, KEPT, KEPT, KEPT, _NO_FOLDER, KEPT, KEPT),
         "foreign iso": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
-        "disk of another vm": _row(KEPT, REJECTED, KEPT, KEPT, REJECTED, KEPT, REJECTED),
+        # Hyper-V merges what came after a checkpoint into the file below it, which the other VM has.
+        "disk of another vm": _row(KEPT, REJECTED, KEPT, KEPT, REJECTED, REJECTED, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, _MERGED_LATER, REJECTED),
         "own disk that is a link": _never(_NO_LINKS),
