@@ -92,7 +92,8 @@ class Look:
         self._open = {id(one) for one in now}
         for work in now:
             self._try(work, self._lock)
-        self._compare([work for work in now if id(work) not in self._errors])
+        # A base that is only linked to is locked: who deletes it has to wait, and then finds the new disk.
+        self._compare([one for one in now if id(one) not in self._errors and _is_compared(self._permits[id(one)])])
 
     def check(self, work):
         """Raise what forbids the next steps of a work."""
@@ -159,6 +160,10 @@ def _of_source_now(work, claim):
     if claim.source is None or work.source is None:
         return claim
     return replace(claim, source=work.owner_of(work.source.vm.id or work.source.name))
+
+
+def _is_compared(permit):
+    return bool(permit.lost) or any(claim.mode != BASE for claim in permit.attached)
 
 
 def _is_looked_at(permit):

@@ -209,5 +209,5 @@ class ImageUsers:
         """Return the Claim of what may need one of the images, or None."""
         wanted = [UNREADABLE, *map(self._claims.identity, self._paths)] if self._paths else []
         holders = [held for one in wanted for held in self._world.holders("", FILE, one)]
-        unknown = (claim for held in holders for claim in held.claims if claim.mode == UNREADABLE)
+        unknown = (claim for held in holders for claim in held.claims if UNREADABLE in (claim.mode, claim.identity))
         return next((claim for claim in unknown if claim.identity in wanted), None)

@@ -19,7 +19,7 @@ TASKS = {
     "start": {"state": "started"},
     "grow": {"disks": [{"size": "20G"}]},
     "attach": {"disks": [{}, {"source": BASE}]},
-    "delete": {"state": "absent"},
+    "delete all": {"state": "absent", "delete_disks": "all"},
 }
 
 
@@ -57,6 +57,17 @@ def test_disk_that_may_be_a_base_is_not_changed(make, task):
     _clone(host)
     path, remedy = make(host)
     assert remedy in _refused(host, f"{path}, a disk file of leaf, cannot be read", name=["base"], **TASKS[task])
+
+
+@pytest.mark.parametrize("make", [_lock, _hide])
+def test_disk_that_may_be_a_base_is_kept(make):
+    host = host_with()
+    _clone(host)
+    path, remedy = make(host)
+    (kept,) = done(host, name=["base"], state="absent")["vms"][0]["kept"]
+    assert kept["path"].lower() in host.files.contents
+    assert f"may be needed by leaf: {path}, a disk file of leaf, cannot be read" in kept["reason"]
+    assert remedy in kept["reason"]
 
 
 def test_new_disk_is_no_base():
