@@ -137,13 +137,14 @@ class Look:
             return
         # An earlier attempt of a creation may have stored it.
         new = {work.name for work in works if any(step.verb in CREATING for step in work.progress.wish.steps)}
-        self._world = _world([one for one in held if one.name not in new])
+        self._held = [one for one in held if one.name not in new]
+        self._world = _world(self._held)
         for work in works:
             self._try(work, self._check)
 
     def _check(self, work):
         permit, own, label = self._permits[id(work)], self._world.of(work.owner_id), work.request.label
-        attached = [_of_source_now(work, claim) for claim in permit.attached]
+        attached = [self._of_source_now(work, claim) for claim in permit.attached]
         after = Held(work.owner_id, work.name, work.plan.after.power, (*own.claims, *attached))
         conflict, _works = self._world.enter(work, permit.lost, after)
         if conflict is not None:
@@ -154,12 +155,12 @@ class Look:
         if late:
             raise errors.Refused(f"{label}: {late[0]} would be deleted, too: it was added after the plan.", _LATE)
 
-
-def _of_source_now(work, claim):
-    """Return a claim on the disk of a clone's source, which may have no id before this task has created it."""
-    if claim.source is None or work.source is None:
-        return claim
-    return replace(claim, source=work.owner_of(work.source.vm.id or work.source.name))
+    def _of_source_now(self, work, claim):
+        """Return a claim on the disk of a clone's source, of which this task knows no id if it has created it."""
+        if claim.source is None or work.source is None:
+            return claim
+        vm, named = work.source.vm, (one.owner_id for one in self._held if one.name == work.source.name)
+        return replace(claim, source=work.owner_of(vm.id) if vm.id else next(named, claim.source))
 
 
 def _is_compared(permit):
