@@ -20,20 +20,28 @@ from .partial_files import is_locked
 _PAUSE, _LONGEST = 0.05, 60
 #: Directories that only root can write to; the first one that exists is used.
 _OF_ROOT = ("/run", "/var/run")
+_FOLDER = "polyvirt-locks"
+#: Others may look for a lock of root by its name, but cannot open it.
+_ENTERED = 0o711
+#: proc_locks(5): number, FLOCK ("->" before it: one that waits), ADVISORY, READ or WRITE, process, device and inode.
+_LOCKS = "/proc/locks"
 
 
 @contextmanager
 def held(name, shared=False):
     """Hold the lock called ``name`` during the block; yields whether it was free. ``shared`` locks exclude only others.
 
-    The locks of a user are in a directory that nobody else can enter, so nobody else can hold or redirect them; but
-    two users do not see each other's. If a user can have no such directory, each lock is free.
+    The locks of a user are in a directory of its own, whose files nobody else can open, so nobody else can hold or
+    redirect them. Those of root are seen by all users, others by their own user only. If a user can have no such
+    directory, each lock is free that root does not hold.
     """
     folder = _folder()
-    if folder is None:
-        yield True
+    key = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    is_of_root = os.geteuid() != 0 and _is_held_by_root(key, shared)
+    if is_of_root or folder is None:
+        yield not is_of_root
         return
-    path = os.path.join(folder, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])
+    path = os.path.join(folder, key)
     with explained("create", path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -51,18 +59,37 @@ def held(name, shared=False):
 
 def _folder():
     """Return the directory for the locks of this user, or None. It is the same in each environment, such as cron's."""
+    is_root = os.geteuid() == 0
     try:
-        if os.geteuid() == 0:
-            parent = next(folder for folder in _OF_ROOT if os.path.isdir(folder))
-        else:
-            parent = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".cache")
-        folder = os.path.join(parent, "polyvirt-locks")
+        folder = _folder_of_root() if is_root else os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".cache", _FOLDER)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         found = os.lstat(folder)
+        is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o066
+        if is_own and is_root:
+            os.chmod(folder, _ENTERED)
     except (OSError, KeyError, StopIteration):
         return None
-    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
     return folder if is_own else None
+
+
+def _folder_of_root():
+    return os.path.join(next(folder for folder in _OF_ROOT if os.path.isdir(folder)), _FOLDER)
+
+
+def _is_held_by_root(key, shared):
+    """Return whether root holds a lock that excludes one of another user: the kernel of Linux lists all locks.
+
+    Who could open the file could hold its lock, and keep root from its VMs.
+    """
+    try:
+        found = os.stat(os.path.join(_folder_of_root(), key))
+        with open(_LOCKS, encoding="utf-8") as file:
+            locks = [line.split() for line in file]
+    except (OSError, StopIteration):
+        return False
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    modes = {words[3] for words in locks if words[1] == "FLOCK" and words[5] == place}
+    return bool(modes) and not (shared and modes == {"READ"})
 
 
 @contextmanager

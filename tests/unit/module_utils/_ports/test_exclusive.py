@@ -116,6 +116,27 @@ def test_lock_whose_file_was_deleted_since_it_was_opened_is_not_held(monkeypatch
         assert not is_free
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(("by_root", "shared", "expected"), [
+    (None, False, True), (False, False, False), (False, True, False), (True, False, False), (True, True, True),
+])  # fmt: skip
+def test_lock_of_root_is_seen_by_others_who_cannot_hold_it(home, monkeypatch, by_root, shared, expected):
+    """``by_root``: whether the lock of root is a shared one; None: another lock."""
+    for folder in (home, *home.parents[:3]):
+        folder.chmod(0o755)
+    monkeypatch.setattr(exclusive, "_OF_ROOT", (str(home),))
+    with exclusive.held("other" if by_root is None else "vm", shared=bool(by_root)):
+        (path,) = (os.path.join(_folder(), name) for name in os.listdir(_folder()))
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionError):
+                os.open(path, os.O_RDONLY)
+            with exclusive.held("vm", shared) as is_free:
+                assert is_free is expected
+        finally:
+            os.seteuid(0)
+
+
 def test_names_are_no_paths():
     with exclusive.held("../../etc/x"), exclusive.held("/etc/x\udce4"):
         assert len(os.listdir(_folder())) == 2
