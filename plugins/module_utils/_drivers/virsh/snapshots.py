@@ -18,6 +18,7 @@ from ..._core.frozen import Frozen
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.record.leases import described, in_text
 from ..._core.record.mark import IDENTITIES, own_disks, own_mark, with_lease, with_settings
+from ..._core.sharing.claims import WRITE, claims_of_config
 from ..._kit.addresses import RESERVATIONS
 from ..._ports import change_counter, files
 from ..._tools import virsh as tool
@@ -260,6 +261,7 @@ def _remove(paths):
 def restore(driver, vm, step):
     """Restore a snapshot. libvirt also reverts the mark, so files created since then are added to the mark again."""
     recorded = {key: list(vm.mark.get(key, ())) for key in _FILE_LISTS} if vm.owned else {}
+    _check_disks(driver, vm)
     try:
         driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
         if recorded:
@@ -269,6 +271,14 @@ def restore(driver, vm, step):
     finally:
         # Even if it fails, libvirt has usually reverted the definition already.
         _add_to_mark(driver, vm, recorded, replaced=("left",))
+
+
+def _check_disks(driver, vm):
+    """Raise Refused unless the plan lists the disks that are written; what is below them is not."""
+    disks = {slot: {**disk, "format": "raw"} for slot, disk in (vm.config.get("disks") or {}).items()}
+    for claim in claims_of_config({"disks": disks}, driver.claims) if driver.is_local else ():
+        if claim.mode == WRITE:
+            driver.check_written(claim.text, "restore")
 
 
 def _new_overlays(driver, recorded, vm):

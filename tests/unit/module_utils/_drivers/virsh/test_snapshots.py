@@ -10,13 +10,14 @@ import xml.etree.ElementTree as ET
 from contextlib import nullcontext
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import NEVER_EXPIRES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import Permit
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE, Definition
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
@@ -297,6 +298,15 @@ def test_restore_keeps_files_created_since_in_mark(tmp_path, is_failing):
     mark = virsh.defined().mark
     assert mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
     assert (mark["files"], mark["nvram"], mark["tags"]) == (["/seed"], ["/web.nvram"], ["vm_in_snapshot"])
+
+
+def test_disk_that_is_not_in_the_plan_is_not_restored(tmp_path):
+    vm = machine(tmp_path)
+    virsh = FakeVirsh(marked(vm))
+    allowed = permits.granted(Permit(things=frozenset({("state", UUID)})))
+    with allowed, pytest.raises(Refused, match=r"web-vda.qcow2: a step was about to restore this file"):
+        snapshots.restore(driver_of(virsh, tmp_path), vm, REVERT)
+    assert virsh.done == []
 
 
 def test_restored_mark_of_another_vm_is_replaced(tmp_path):
