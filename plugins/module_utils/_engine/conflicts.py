@@ -207,6 +207,8 @@ def _held(works, wanted):
         if any(claim.mode != READ for claim in claims):
             with _rejected_on_error(at_place):
                 held += at_place[0].claims.held(claims)
+                if at_place[0].claims.warnings:
+                    at_place[0].task.observer.warnings += at_place[0].claims.warnings
     known = [one for one in works if one.claims is not None and not one.claims.lists_all and one.found.power != ABSENT]
     return [*held, *(one.claims.observed(one.found) for one in known)]
 

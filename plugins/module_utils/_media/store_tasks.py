@@ -96,7 +96,8 @@ def absent(driver, params, check, approval):
     asked = params.get("architecture")
     found = [one for one in images.store.all() if images.store.recorded_name(one.name) in names]
     stored = [one for one in found if asked in (None, one.architecture)]
-    _check_unused(ImageUsers(driver, stored, DELETE), stored)
+    users = ImageUsers(driver, stored, DELETE)
+    _check_unused(users, stored)
     images.check_removal(stored)
     leftovers = images.leftovers()
     paths = [*(one.path for one in stored), *leftovers]
@@ -107,7 +108,7 @@ def absent(driver, params, check, approval):
         "changed": bool(paths),
         "images": [shown(one, []) for one in stored],
         "diff": diff(driver, paths, []),
-        "warnings": list(getattr(driver, "warnings", ())),
+        "warnings": list(users.warnings),
     }
 
 
@@ -188,6 +189,7 @@ class ImageUsers:
     def __init__(self, driver, stored, mode):
         self._claims, held = driver.claims if driver.images.are_used else None, ()
         self.unused_remedy = self._claims and self._claims.unused_remedy
+        self.warnings = self._claims.warnings if self._claims else []
         paths = [one.path for one in stored if self._claims]
         if paths:
             # As in a task about VMs: what all VMs hold is read after an observation.

@@ -11,7 +11,6 @@ from .._core import errors
 from .._core.errors import remedy_for
 from .._core.frozen import Frozen, replace
 from .._ports import files, permits
-from .._ports.folders import files_with_beginnings
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -28,7 +27,7 @@ REMEDIES = (
     ),
 )
 #: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
-_LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
+LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 #: Timeout in seconds of commands that read only the header.
 _READ_TIMEOUT = 120
 #: Commands that change nothing.
@@ -229,9 +228,4 @@ def has_nothing_below(path):
     """Whether it is certain that a file has no backing file; an unreadable file may have one."""
     if not (files.is_file(path) and files.is_readable(path)):
         return False
-    return not any(files.starts_with(path, magic) for magic in _LAYERED)
-
-
-def layered_in(whole, others=()):
-    """Return (files that may need other files, {directory: why it is not listed}), see ``files_with_beginnings``."""
-    return files_with_beginnings(_LAYERED, whole, others)
+    return not any(files.starts_with(path, magic) for magic in LAYERED)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import cached_property
 from typing import Any, Optional
 
 from ..errors import PolyvirtError
@@ -105,6 +106,14 @@ class HoldsClaims:
     lists_all: bool = True
     unused_remedy: str = "Delete these files first"
     place: Optional[tuple] = None
+
+    @cached_property
+    def warnings(self) -> list:
+        """What ``held`` could not read, and what does not matter enough to reject a plan; sentences."""
+        return []
+
+    def warn(self, text: str):
+        self.warnings += [] if text in self.warnings else [text]
 
     def read_place(self) -> tuple:
         """Return (machine, instance) as the host itself reports them, however the task writes the connection."""

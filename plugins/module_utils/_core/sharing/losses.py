@@ -72,6 +72,12 @@ def with_images_needed(claims, wanted, held):
         return [*held, Held(WITHOUT_VM, "", claims=(claim,))]
 
 
+def lost_files(wanted):
+    """Return {identity: path} of the files in ``wanted`` of ``held`` that are lost, or belong to backups (BACKUPS)."""
+    lost = [one for one in wanted if one.kind == FILE and (one.mode in LOSSES or one.option == BACKUPS)]
+    return {one.identity: one.text for one in lost}
+
+
 def asked_about(backups, claims):
     """Return in ``wanted`` of ``held`` what is asked about all backups from which a plan deletes some."""
     return [Claim(FILE, claims.identity(path), READ, BACKUPS, path) for one in backups for path in one.files]

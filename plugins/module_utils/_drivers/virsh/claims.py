@@ -18,7 +18,6 @@ from ..._core.sharing.claims import (
     ADDRESS,
     BACKUPS,
     BASE,
-    DELETE,
     DEVICE,
     FILE,
     MERGE,
@@ -35,11 +34,12 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
-from ..._core.sharing.losses import LOSSES, sources_not_read
+from ..._core.sharing.losses import lost_files, sources_not_read
 from ..._media import disk_header
+from ..._media.stray_images import held_by_strays
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, target_of
-from ..._tools.qemu_img import has_nothing_below, layered_in
+from ..._tools.qemu_img import LAYERED, has_nothing_below
 from ..._tools.virsh import is_not_found, raise_for_errors
 from .own_files import (
     ARGUMENT,
@@ -50,9 +50,7 @@ from .own_files import (
     is_raw,
     lost_state,
     named_files,
-    not_searched,
     reported_chains,
-    unlisted,
     written_images,
 )
 from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
@@ -141,8 +139,7 @@ class VirshClaims(HoldsClaims):
     def held(self, wanted):
         # A new file is part of no image.
         self._reads_images = any(not claim.is_new for claim in wanted if claim.kind in (FILE, OWN))
-        lost = [one for one in wanted if one.kind == FILE and (one.mode in LOSSES or one.option == BACKUPS)]
-        lost = {one.identity: one.text for one in lost}
+        lost = lost_files(wanted)
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._networks = self._read_networks(wanted)
@@ -156,8 +153,11 @@ class VirshClaims(HoldsClaims):
             return found
         found += self._held_by_programs(wanted, found)
         found += self._held_by_snapshots(kept, lost, {claim.mode for claim in wanted}, found)
-        gone = {claim.identity for claim in wanted if claim.mode in (DELETE, MERGE)}
-        return [*found, *self._without_vm(lost, gone, found)]
+        if self._driver.is_local:
+            folders = [self._driver.default_folder, self._driver.storage.folder, *folders_in(self._driver.needs.pools)]
+            folders.append(self._driver.options.get("image_directory"))
+            found += held_by_strays(self, wanted, list(found), LAYERED, folders)
+        return found
 
     def _held_by_programs(self, wanted, found):
         """The files of backups that another program has open, such as those of one that is being restored."""
@@ -198,13 +198,10 @@ class VirshClaims(HoldsClaims):
         """virsh lists names by lines, so that it tears a name with a line break."""
         text = f"{vm} has a snapshot whose name is not listed in full: '{name}'. So it is not known what it needs"
         if not modes & {MERGE, RESTORE, SNAPSHOT}:
-            self._warn(f"{text}.")
+            self.warn(f"{text}.")
             return []
         remedy = f"If nobody needs that snapshot, delete it by its whole name: virsh snapshot-delete {quote(vm)} NAME."
         return [Claim(FILE, UNREADABLE, UNREADABLE, SNAPSHOTS, text, remedy=remedy)]
-
-    def _warn(self, text):
-        self._driver.warnings += [] if text in self._driver.warnings else [text]
 
     def _read_networks(self, wanted):
         """The networks in which plans reserve addresses."""
@@ -312,34 +309,6 @@ class VirshClaims(HoldsClaims):
                 volumes, self._driver.virsh.batch([("vol-path", "--pool", pool, "--vol", one) for pool, one in volumes])
             )
         )
-
-    # Images that no VM has --------------------------------------------------------------------------------------------
-
-    def _without_vm(self, lost, gone, found):
-        """What disk files that no VM has need, without those that are ``gone`` after the task.
-
-        They are searched in the directories of ``lost`` files, {identity: path}, and in all others with disks. What is
-        not searched there is a warning.
-        """
-        if not self._driver.is_local:
-            return
-        own = {}
-        for identity, path in lost.items():
-            if os.path.isabs(path):
-                own.setdefault(os.path.dirname(os.path.realpath(path)), []).append((identity, path))
-        folders = {self._driver.default_folder, self._driver.storage.folder, *folders_in(self._driver.needs.pools)}
-        folders |= {self._driver.options.get("image_directory"), *self.folders_of_disks(found)} - {None}
-        paths, missed = layered_in(list(own), folders)
-        for held in self.stray_disks([path for path in paths if self.identity(path) not in gone], found):
-            unread = [claim for claim in held.claims if claim.mode == UNREADABLE]
-            if unread and os.path.dirname(held.name) not in own:
-                missed[held.name] = "the image cannot be read"
-                held = replace(held, claims=tuple(claim for claim in held.claims if claim not in unread))
-            yield held
-        for folder in own.keys() & missed.keys():
-            yield Held(self.owner_id(folder), folder, claims=unlisted(folder, missed.pop(folder), own[folder]))
-        if missed:
-            self._warn(not_searched(missed))
 
     # What steps do ----------------------------------------------------------------------------------------------------
 

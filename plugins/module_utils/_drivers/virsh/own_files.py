@@ -13,7 +13,7 @@ from ..._core.errors import NotFound, PolyvirtError
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, SUSPENDED, File
 from ..._core.record.mark import making_of, proven_of, why_elsewhere
-from ..._core.sharing.claims import FILE, READ, SNAPSHOT, UNREADABLE, WITHOUT_VM, WRITE, Claim
+from ..._core.sharing.claims import FILE, READ, SNAPSHOT, WRITE
 from ..._media.prepared import medium_of
 from ..._ports import files, permits
 from ..._tools.domain_xml import Definition, backing_files, file_of, target_of
@@ -233,23 +233,6 @@ def is_missing(path):
     except PolyvirtError:
         return False
     return False
-
-
-def unlisted(folder, why, lost):
-    """Return the Claims of images in a directory that cannot be listed on the files there, [(identity, path)]."""
-    text = "{} may be needed by an image in {}, which cannot be listed: {}"
-    remedy = f"Run the task as a user who may list {folder}, or repair its file system."
-    return tuple(
-        Claim(FILE, identity, UNREADABLE, WITHOUT_VM, text.format(path, folder, why), remedy=remedy)
-        for identity, path in lost
-    )
-
-
-def not_searched(missed, most=5):
-    """Return the warning about directories and images that were not read, {path: why}."""
-    listed = ", ".join(f"{path} ({why})" for path, why in sorted(missed.items())[:most])
-    more = f" and {len(missed) - most} more" if len(missed) > most else ""
-    return f"Not searched for images that no VM has and that need a lost file: {listed}{more}."
 
 
 def reported_chains(definition):

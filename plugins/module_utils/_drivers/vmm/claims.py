@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
-
 from ..._core.errors import Refused
-from ..._core.sharing.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import sources_not_read, with_images_needed
+from ..._core.sharing.claims import FILE, NAME, READ, UNREADABLE, WRITE, Claim, Held, HoldsClaims
+from ..._core.sharing.losses import lost_files, sources_not_read
+from ..._media.stray_images import held_by_strays
 from ..._ports import files
-from ..._tools.qemu_img import layered_in
+from ..._tools.qemu_img import LAYERED
 from .observe import bases_of
 from .options import STORAGE
 from .settings.disks import disk_path, seed_path
@@ -21,7 +20,7 @@ from .settings.table import config_of
 class VmmClaims(HoldsClaims):
     """The claims of all VMs of one vmd."""
 
-    unread = sources_not_read(not_here="saved_memory snapshots backups", in_part="undefined alone records")
+    unread = sources_not_read(not_here="saved_memory snapshots backups", in_part="records")
 
     def __init__(self, driver):
         self._driver = driver
@@ -42,19 +41,21 @@ class VmmClaims(HoldsClaims):
 
     def held(self, wanted, found=None):
         found = found or self._driver.found
-        return with_images_needed(self, wanted, [self._of_vm(found, name) for name in found.configuration.blocks])
+        held = [self._of_vm(found, name) for name in found.configuration.blocks]
+        if not lost_files(wanted):
+            return held
+        held += self._undefined(found)
+        folders = [self._driver.options.get("storage_path") or STORAGE, self._driver.options.get("image_directory")]
+        folders.append(self._driver.default_image_directory)
+        return [*held, *held_by_strays(self, wanted, held, LAYERED, folders)]
 
-    def without_vm(self, images, held):
-        """Overlays in all directories of disks: those of VMs, and of new disks."""
-        stores = {os.path.dirname(path) for path in images}
-        # By default, the store is in the directory of disks.
-        folders = {self._driver.options.get("storage_path") or STORAGE, *stores, *map(os.path.dirname, stores)}
-        folders |= self.folders_of_disks(held)
-        paths, missed = layered_in(folders := set(map(os.path.realpath, folders)))
-        for folder, why in missed.items():
-            if folder in folders:
-                raise Refused(f"{folder} cannot be listed: {why}.", "Run the task as a user who may list it.")
-        return self.stray_disks(paths, held)
+    def _undefined(self, found):
+        """VMs that run without a block in vm.conf: vmd does not report which files they have (vmctl status)."""
+        for name in sorted(found.running() - found.configuration.blocks.keys()):
+            text = f"{name} runs, and {self._driver.config_file} does not define it, so it may need any file"
+            remedy = "Wait until it has ended, or define it there."
+            unknown = Claim(FILE, UNREADABLE, UNREADABLE, "", text, remedy=remedy)
+            yield Held(self.owner_id(name), name, found.power(name), (Claim(NAME, name), unknown))
 
     def _of_vm(self, found, name):
         """A running VM has two definitions, which may contain different files."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Request, Traits
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
@@ -18,6 +20,7 @@ class _Planned:
 
     def __init__(self, driver, traits):
         self.driver, self.claims, self.traits = driver, driver.claims, traits
+        self.observer = SimpleNamespace(warnings=[])
 
     def read_ahead(self):
         """The driver of a unit test has read everything."""

@@ -131,13 +131,14 @@ def test_snapshot_with_a_torn_name_is_reported_and_prevents_no_deletion(images, 
     words = ("snapshot-dumpxml", "u-db", "--snapshotname", "half")
     virsh = FakeVirsh({words: failed("Domain snapshot not found: no domain snapshot with matching name 'half'")})
     driver = Driver(domain("web", disk(base)), domain("db"), virsh=virsh, snapshots=[words])
-    identity = driver.claims.identity(base)
-    held = driver.claims.held([Claim(FILE, identity, DELETE, "", base)])
+    claims = driver.claims
+    identity = claims.identity(base)
+    held = claims.held([Claim(FILE, identity, DELETE, "", base)])
     assert [one.name for one in held if one.claims and one.name != "web"] == []
-    assert "db has a snapshot whose name is not listed in full: 'half'" in driver.warnings[0]
+    assert "db has a snapshot whose name is not listed in full: 'half'" in claims.warnings[0]
     (unknown,) = (
         one
-        for held in driver.claims.held([Claim(FILE, identity, MERGE, "", base)])
+        for held in claims.held([Claim(FILE, identity, MERGE, "", base)])
         for one in held.claims[-1:]
         if one.mode == UNREADABLE
     )
@@ -151,9 +152,10 @@ def test_what_is_not_searched_is_reported_and_an_unknown_only_where_a_lost_file_
     (base,), lists = chain(images, tmp_path / "disks", "base"), os.scandir
     not_qcow(tmp_path / "pool")
     driver = Driver(domain("web", disk(base)), images=images, pools=_pool(tmp_path / "pool"))
-    lost = Claim(FILE, driver.claims.identity(base), DELETE, "", base)
-    assert [one.name for one in driver.claims.held([lost]) if one.claims] == ["web"]
-    assert f"{tmp_path}/pool/top (the image cannot be read)" in driver.warnings[0]
+    claims = driver.claims
+    lost = Claim(FILE, claims.identity(base), DELETE, "", base)
+    assert [one.name for one in claims.held([lost]) if one.claims] == ["web"]
+    assert f"{tmp_path}/pool/top (the image cannot be read)" in claims.warnings[0]
 
     def denied(path):
         if path.startswith(str(tmp_path)):
@@ -161,7 +163,7 @@ def test_what_is_not_searched_is_reported_and_an_unknown_only_where_a_lost_file_
         return lists(path)
 
     monkeypatch.setattr(os, "scandir", denied)  # The searching process inherits it.
-    _web, unknown = driver.claims.held([lost])
+    _web, unknown = claims.held([lost])
     assert [(one.identity, one.mode) for one in unknown.claims] == [(lost.identity, UNREADABLE)]
     assert f"{base} may be needed by an image in {tmp_path}/disks, which cannot be listed" in unknown.claims[0].text
-    assert f"{tmp_path}/pool (Permission denied)" in driver.warnings[1]
+    assert f"{tmp_path}/pool (Permission denied)" in claims.warnings[1]
