@@ -28,6 +28,7 @@ WIDER = {
     "module_utils/_media/images.py": {"ENTERED": "hypervisors open stored images"},
     "module_utils/_media/install_medium.py": {"ENTERED": "hypervisors open installation media"},
     "module_utils/_media/store.py": {"0o644": "the record of an image that all users may read"},
+    "module_utils/_ports/exclusive.py": {"ENTERED": "other users see which locks root holds"},
     "module_utils/_ports/files.py": {"0o711": "the mode of directories that hypervisors enter"},
     "module_utils/_ports/partial_files.py": {"0o644": "an image that VMs of several users share"},
     "plugin_utils/described/run.py": {"0o644": "host_vars of describe, which colleagues read"},

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from .._core.errors import Refused
 from .clock import Clock
-from .files import explained
+from .files import ENTERED, explained
 from .partial_files import is_locked
 
 #: Seconds between two attempts to get a lock, and after which ``waiting_for`` fails.
@@ -21,8 +21,6 @@ _PAUSE, _LONGEST = 0.05, 60
 #: Directories that only root can write to; the first one that exists is used.
 _OF_ROOT = ("/run", "/var/run")
 _FOLDER = "polyvirt-locks"
-#: Others may look for a lock of root by its name, but cannot open it.
-_ENTERED = 0o711
 #: proc_locks(5): number, FLOCK ("->" before it: one that waits), ADVISORY, READ or WRITE, process, device and inode.
 _LOCKS = "/proc/locks"
 
@@ -64,9 +62,9 @@ def _folder():
         folder = _folder_of_root() if is_root else os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".cache", _FOLDER)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         found = os.lstat(folder)
-        is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o066
+        is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077 & ~ENTERED
         if is_own and is_root:
-            os.chmod(folder, _ENTERED)
+            os.chmod(folder, ENTERED)  # Others look for a lock by its name, but cannot open it.
     except (OSError, KeyError, StopIteration):
         return None
     return folder if is_own else None

@@ -147,11 +147,6 @@ class HoldsClaims:
         claims = [claim for one in held for claim in one.claims if claim.option.startswith("disks.")]
         return {claim.text.rpartition("/")[0] for claim in claims if claim.text.startswith("/")}
 
-    def alone(self, path: str, below: Sequence[str]) -> Held:
-        """Return the Held of a disk file that no VM has, and that needs the files ``below`` it."""
-        claims = [Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in below]
-        return Held(self.owner_id(path), path, claims=tuple(claims))
-
     def stray_disks(self, paths: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
         """Return the Held of each of the disk files ``paths`` that no VM uses: it needs the files below it."""
         used = {claim.identity for one in held for claim in one.claims}

@@ -11,8 +11,9 @@ from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
-from ..._core.sharing.losses import sources_not_read, with_images_needed
+from ..._core.sharing.losses import lost_files, sources_not_read
 from ..._media import disk_header
+from ..._media.stray_images import held_by_strays
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
 from .observe import Listing
@@ -23,6 +24,8 @@ from .settings.port_forwards import forwards_of
 from .settings.serial_log import LOG
 from .vbox_vm import file_name
 
+#: First bytes of a VDI (VDICore.h).
+_VDI = b"<<< "
 #: The mode of a disk by the type of its image; in the other types, a differencing image has what the VM writes.
 _MODES = {"shareable": SHARED, "readonly": READ}
 
@@ -31,10 +34,12 @@ class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
     unused_remedy = "Delete these files first (VBoxManage closemedium disk PATH --delete)"
-    unread = sources_not_read(not_here="saved_memory undefined backups records", in_part="alone", unknown="open")
+    unread = sources_not_read(not_here="saved_memory undefined backups records", unknown="open")
 
     def __init__(self, driver):
         self._driver = driver
+        #: {UUID: path} of lost files, which need not be registered.
+        self._lost = {}
 
     def read_place(self):
         # VirtualBox has one instance for each user, and a task always runs on its host.
@@ -44,11 +49,15 @@ class VBoxClaims(HoldsClaims):
         return files.identity(path)
 
     def chain(self, path):
-        """The registered images below an image."""
+        """The images below an image. If it was unregistered with its VM, its header names the one below."""
         media = self._driver.listing().media
         identity = files.identity(path)
         found = next((one for one in media.values() if files.identity(one.location) == identity), None)
-        return [one.location for one in chain(media, found)[1:]]
+        if found:
+            return [one.location for one in chain(media, found)[1:]]
+        parent = disk_header.parent_of(path) if files.is_file(path) else None
+        registered = [one.location for one in chain(media, media.get(parent))]
+        return registered or [path for uuid, path in self._lost.items() if parent and uuid == parent]
 
     def held_now(self, wanted):
         return self.held(wanted, Listing.read(self._driver.tool))
@@ -58,7 +67,14 @@ class VBoxClaims(HoldsClaims):
         found = [self._of_machine(listing, one) for one in listing.machines if one.machine is not None]
         # Differencing images that no VM has need their bases, too.
         media = [one for one in listing.media.values() if one.parent in listing.media and not one.users]
-        return with_images_needed(self, wanted, [*found, *self.stray_disks([one.location for one in media], found)])
+        found += self.stray_disks([one.location for one in media], found)
+        lost = lost_files(wanted)
+        if not lost:
+            return found
+        self._lost = {disk_header.uuid_of(path): path for path in lost.values() if files.is_file(path)}
+        folders = [listing.properties.get("Default machine folder"), self._driver.storage_path]
+        folders += [os.path.dirname(one.file) for one in listing.machines]
+        return [*found, *held_by_strays(self, wanted, found, [_VDI], folders)]
 
     def _of_machine(self, listing, listed):
         vbox_vm = listing.vbox_vm(listed)
@@ -91,15 +107,6 @@ class VBoxClaims(HoldsClaims):
             return []
         mode = _MODES.get(first.kind.partition(" ")[0], WRITE)
         return [self._claim(first.location, mode, option), *(self._claim(one.location, BASE, option) for one in others)]
-
-    def without_vm(self, images, held):
-        """Differencing images in the directories of VMs, which were unregistered with their VM, by their headers."""
-        listing, bases = self._driver.listing(), {disk_header.uuid_of(path): path for path in images}
-        folders = {*self.folders_of_disks(held), *(os.path.dirname(one.file) for one in listing.machines)}
-        folders |= {listing.properties.get("Default machine folder"), self._driver.storage_path} - {None, ""}
-        paths = {path for folder in folders for path in _files_in(folder) if files.is_file(path)}
-        below = {path: disk_header.parent_of(path) for path in sorted(paths)}
-        return [self.alone(path, [bases[one]]) for path, one in below.items() if one and one in bases]
 
     def _claim(self, path, mode, option):
         return Claim(FILE, self.identity(path), mode, option, path)

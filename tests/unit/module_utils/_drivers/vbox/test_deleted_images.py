@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain, repeat
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import DELETE, FILE, Claim
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, driver_of, observed, snapshot, task
 
@@ -167,7 +168,8 @@ def once(action):
     return partial(next, chain((action() for _once in range(1)), repeat(None)))
 
 
-def test_stored_image_is_needed_by_differencing_images_that_are_not_registered(vbox):
+@pytest.mark.parametrize("is_base_known", [True, False])
+def test_lost_file_is_needed_by_differencing_images_that_are_not_registered(vbox, is_base_known):
     """VirtualBox forgets them with their VM."""
     task(vbox).succeeded()
     base, child = on_base(vbox)
@@ -175,6 +177,8 @@ def test_stored_image_is_needed_by_differencing_images_that_are_not_registered(v
         child, left := os.path.join(os.path.dirname(observed(vbox).config["disks"]["SATA 0"]["source"]), "left.vdi")
     )
     vbox.run("closemedium", "disk", child)
-    driver = driver_of(vbox)
-    found = driver.claims.without_vm([base], driver.claims.held([]))
-    assert [(one.name, [claim.text for claim in one.claims]) for one in found] == [(left, [base])]
+    if not is_base_known:
+        vbox.run("closemedium", "disk", base)
+    claims = driver_of(vbox).claims
+    found = claims.held([Claim(FILE, claims.identity(base), DELETE, "", base)])
+    assert [[claim.text for claim in one.claims] for one in found if one.name == left] == [[base]]
