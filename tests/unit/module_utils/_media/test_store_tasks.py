@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     DELETE,
     FILE,
     UNREADABLE,
+    WITHOUT_VM,
     Claim,
     Held,
     HoldsClaims,
@@ -56,7 +57,8 @@ class _Claims(HoldsClaims):
         self._host.asked.append(images)
         if isinstance(self._host.alone, PolyvirtError):
             raise self._host.alone
-        return [self.alone(path, images) for path in self._host.alone]
+        claims = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
+        return [Held(path, path, claims=claims) for path in self._host.alone]
 
 
 class _Images(Images):
