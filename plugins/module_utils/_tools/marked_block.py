@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, Optional
 
 from .._core.errors import Refused
@@ -68,10 +69,14 @@ def _missing_newlines(text):
 
 
 class Entry(Frozen):
-    """One VM between the marked lines: its ``mark``, and the ``text`` of its block and everything after it."""
+    """One VM between the marked lines: its ``mark``, and the ``text`` of its block and everything after it.
+
+    ``line`` is that of a mark that cannot be read, such as that of a later version: it stays as it is.
+    """
 
     mark: Optional[Mapping]
     text: str = ""
+    line: str = ""
 
     def has_block(self, name):
         return own_block(self.text, name) is not None
@@ -108,15 +113,23 @@ def split(text, path):
 
 def _entries(lines):
     entries, name = {}, None
-    for line in lines:
+    for number, line in enumerate(lines):
         mark = marks.parsed(line[len(_MARK) :]) if line.startswith(_MARK) else None
-        if mark is not None and marks.DAMAGED not in mark:
-            name = mark.get("id")
-            entries[name] = Entry(mark)
+        is_damaged = marks.DAMAGED in (mark or {})
+        vm = _first_vm(lines[number + 1 :]) if is_damaged else (mark or {}).get("id")
+        if mark is not None and vm not in entries and (vm or not is_damaged):
+            name = vm
+            entries[name] = Entry(mark, line=line if is_damaged else "")
         elif name in entries or line.strip():
             entry = entries.get(name, Entry(None))
             entries[name] = replace(entry, text=entry.text + line)
     return entries
+
+
+def _first_vm(lines):
+    """Return the name of the VM whose block follows, before the next mark; None without a block."""
+    own = "".join(takewhile(lambda line: not line.startswith(_MARK), lines))
+    return next(iter(vm_conf.read("", {"": own}.get).blocks), None)
 
 
 def own_block(text, name):
@@ -147,7 +160,7 @@ def joined(parts):
 
 def _inside(parts):
     return "".join(
-        (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "") + one.text
+        (one.line or (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "")) + one.text
         for one in parts.entries.values()
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import DAMAGED, empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import (
     Definition,
     Nic,
@@ -41,6 +41,7 @@ PIECES = [
     "# END of it\n", "# BEGIN polyvirt\n", "no end", "# no end \\",
 ]  # fmt: skip
 FILES = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+OTHER_VM = 'vm "db" {\n\tdisk "/d/db.qcow2"\n}\n'
 WEB = Entry(empty_mark("web"), Definition("web", memory=1 << 30, disks=(("/d/web.qcow2", "qcow2"),)).printed())
 GENERATED = number_of_pairs(200)
 
@@ -75,6 +76,26 @@ def test_text_without_a_mark_between_the_marked_lines_stays():
     text = f'{BEGIN}\n# by hand\nvm "a" {{\n\tdisk /a\n}}\n{END}\n'
     assert joined(split(text, "f")) == text
     assert joined(split(text, "f").having("web", WEB)).startswith(text[: -len(END) - 1])
+
+
+def test_second_mark_of_a_vm_loses_no_text():
+    text = joined(split("", "f").having("web", WEB)).replace(END, f"{joined(entries(web=MAIL))}".split("\n", 1)[1])
+    assert joined(split(text, "f")) == text
+
+
+@pytest.mark.parametrize("text", ["{", '{"v":9,"id":"web"}', '{"v":2,"id":["web"]}'])
+def test_mark_that_cannot_be_read_is_no_text_of_the_vm_before_it(text):
+    """Such as that of a later version: its VM would be deleted as one without a record."""
+    line = f"# polyvirt {text}\n"
+    both = joined(split("", "f").having("db", Entry(empty_mark("db"), OTHER_VM)))
+    both = both.replace(END, f"{line}{WEB.text}{END}")
+    parts = split(both, "f")
+    assert (parts.entries["db"].text, parts.entries["web"].text) == (OTHER_VM, WEB.text)
+    assert DAMAGED in parts.entries["web"].mark
+    assert joined(parts) == both
+    assert line in joined(parts.having("db", None))
+    changed = parts.entries["web"].with_block("web", WEB.text, WEB.mark)
+    assert line not in joined(parts.having("web", changed))
 
 
 MAIL = '# by hand\nvm "mail" {\n\tdisk /m\n}\n'
