@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..._core.errors import Refused
 from ..._core.sharing.claims import FILE, NAME, READ, UNREADABLE, WRITE, Claim, Held, HoldsClaims
 from ..._core.sharing.losses import lost_files, sources_not_read
@@ -45,8 +47,9 @@ class VmmClaims(HoldsClaims):
         if not lost_files(wanted):
             return held
         held += self._undefined(found)
-        folders = [self._driver.options.get("storage_path") or STORAGE, self._driver.options.get("image_directory")]
-        folders.append(self._driver.default_image_directory)
+        store = self._driver.options.get("image_directory") or self._driver.default_image_directory
+        # By default, the store is in the directory of disks.
+        folders = [self._driver.options.get("storage_path") or STORAGE, store, os.path.dirname(store)]
         return [*held, *held_by_strays(self, wanted, held, LAYERED, folders)]
 
     def _undefined(self, found):
