@@ -33,7 +33,7 @@ def host_name():
 
 
 def read(path):
-    with explained("read", path), open(path, "rb") as file:
+    with explained("read", path), open(path, "rb", opener=_with_content) as file:
         return file.read()
 
 
@@ -59,7 +59,7 @@ def read_latin1(path):
 
 def read_part(path, offset, length):
     """Return at most ``length`` bytes, from ``offset`` on; none if the file ends before, wherever a header points."""
-    with explained("read", path), open(path, "rb") as file:
+    with explained("read", path), open(path, "rb", opener=_with_content) as file:
         if file.seek(0, os.SEEK_END) < offset:
             return b""
         file.seek(offset)
@@ -146,6 +146,15 @@ def _remove_stale_partials(folder, base):
             _remove_whole(os.path.join(folder, entry))
         except (PermissionError, OverflowError, ValueError):
             continue  # The process of another user, or not the number of a process.
+
+
+def _with_content(path, flags):
+    """An opener of ``open``: nothing whose content others write now, such as a pipe, which could keep us waiting."""
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_IFMT(os.fstat(handle).st_mode) in (stat.S_IFREG, stat.S_IFBLK, stat.S_IFDIR):
+        return handle
+    os.close(handle)
+    raise errors.Refused(f"{path} is not a file with content.", "Use the path of a file.")
 
 
 def private(path, flags):
@@ -337,7 +346,7 @@ def size(path):
 def digest(path, kind="sha256"):
     """Return the checksum of a file in hexadecimal digits; ``kind`` is a name of hashlib."""
     checksum = hashlib.new(kind)
-    with explained("read", path), open(path, "rb") as file:
+    with explained("read", path), open(path, "rb", opener=_with_content) as file:
         for block in iter(lambda: file.read(_BLOCK), b""):
             checksum.update(block)
     return checksum.hexdigest()

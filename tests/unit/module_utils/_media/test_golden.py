@@ -13,7 +13,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Observation, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import new_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import BASE, Held, HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    BASE,
+    FILE,
+    WITHOUT_VM,
+    Claim,
+    Held,
+    HoldsClaims,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import with_images_needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import golden
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
@@ -36,7 +43,8 @@ class _Claims(HoldsClaims):
     def without_vm(self, images, held):
         if isinstance(self._host.alone, Refused):
             raise self._host.alone
-        return [self.alone(path, images) for path in self._host.alone]
+        claims = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
+        return [Held(path, path, claims=claims) for path in self._host.alone]
 
 
 class Host:

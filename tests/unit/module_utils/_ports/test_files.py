@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
@@ -50,6 +51,13 @@ def test_incomplete_file_is_readable_by_its_owner_only(tmp_path, monkeypatch):
     finally:
         os.umask(old)
     assert modes[0] == 0o600
+
+
+@pytest.mark.parametrize("read", [files.read, partial(files.read_part, offset=0, length=4), files.digest])
+def test_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "disk")
+    with pytest.raises(errors.Refused, match="disk is not a file with content"):
+        read(str(tmp_path / "disk"))
 
 
 def test_read_waits_while_a_file_is_replaced(tmp_path, monkeypatch):
