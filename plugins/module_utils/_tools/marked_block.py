@@ -175,12 +175,20 @@ def printed(name, parent, statements):
 
 
 def quoted(text):
-    """Return a string of vm.conf. Texts that cannot be quoted were rejected earlier (see ``cannot_be_quoted``)."""
-    return f'"{text}"'
+    """Return a string of vm.conf that vmd reads as ``text``. Raises Refused if there is none, such as for a line feed.
+
+    What an administrator has written may have any other character; what options may have is stricter, see below.
+    """
+    escaped = text.replace('"', '\\"')
+    forms = (form for form in (f'"{text}"', f"'{text}'", f'"{escaped}"') if vm_conf.reads_as(form, text))
+    found = None if any(ord(char) < 32 for char in text) else next(forms, None)
+    if found is None:
+        raise Refused(f"vm.conf cannot contain {text!r}.", "Use characters other than quotes, \\ and line breaks.")
+    return found
 
 
 def cannot_be_quoted(text):
-    """Return whether vmd would misread a text in quotes: it drops newlines, and a backslash escapes what follows."""
+    """Return whether a value of an option has what vmd treats in another way within quotes."""
     return any(char in '"\\' or ord(char) < 32 for char in text)
 
 

@@ -146,6 +146,11 @@ def _read_file(path, read_file, found, macros, depth):
             _read_file(included, read_file, found, macros, depth + 1)
 
 
+def reads_as(form, text):
+    """Return whether vmd reads ``form`` as a string with the content ``text``, and as nothing else."""
+    return [(token.kind, token.text) for token in scan(form, {})] == [(_STRING, text)]
+
+
 def scan(text, macros):
     """Yield the Tokens of a text. ``macros`` may get new entries meanwhile; an unknown macro yields nothing."""
     position = 0

@@ -16,6 +16,7 @@ from ..._media.backup_folder import place_fault
 from ..._ports import files
 from ..._ports.folders import is_in_memory
 from ..._ports.locks import is_locked_as_whole
+from ..._tools.marked_block import cannot_be_quoted
 from .observe import bases_of
 from .options import STORAGE
 
@@ -31,7 +32,12 @@ class VmmFiles(LocalFiles):
     folder_option = "storage_path"
     space_remedy = "set another storage_path, or linked: true"
     removes_leftovers = True
-    place_fault, is_in_memory = staticmethod(place_fault), staticmethod(is_in_memory)
+    is_in_memory = staticmethod(is_in_memory)
+
+    def place_fault(self, folder):
+        if cannot_be_quoted(folder):
+            return f"has a character that vm.conf cannot contain: {folder!r}", "Use another directory."
+        return place_fault(folder)
 
     def creates_folder(self, folder):
         return folder == STORAGE

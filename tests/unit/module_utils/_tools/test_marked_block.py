@@ -21,9 +21,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.marked_block 
     joined,
     marked_lines,
     merged,
+    quoted,
     split,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf import read
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf import encoded, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,24 @@ def test_mark_that_cannot_be_read_is_no_text_of_the_vm_before_it(text):
 
 MAIL = '# by hand\nvm "mail" {\n\tdisk /m\n}\n'
 OTHER = Definition("web", memory=2 << 30).printed()
+
+
+@pytest.mark.parametrize("text", ["/a b", "/ü", 'a"b', "a'b", "a\\b", "a\\ b", "a\"b'c", "$x #{", "\u2028", "a\\"])
+def test_string_is_read_as_it_was_given(text):
+    try:
+        form = quoted(text)
+    except Refused:
+        assert text in ("a\\ b", "a\\")
+    else:
+        assert read("f", {"f": encoded(f'vm "w" {{\n\tdisk {form}\n}}\n')}.get).blocks["w"].all("disk") == [
+            (text, None)
+        ]
+
+
+@pytest.mark.parametrize("text", ['/d"\n\t#', "a\nb", "a\0b"])
+def test_string_that_vmd_would_read_as_more_is_rejected(text):
+    with pytest.raises(Refused, match=r"vm\.conf cannot contain"):
+        quoted(text)
 
 
 @pytest.mark.parametrize(

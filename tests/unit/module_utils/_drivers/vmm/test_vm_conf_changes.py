@@ -263,6 +263,13 @@ def test_disk_is_not_enlarged_without_space_for_a_copy(host, monkeypatch):
     well(host, name=["raw"], disks=[{"slot": "disk0", "size": "32M"}])
 
 
+@pytest.mark.parametrize("odd", ['own.qcow2"\n\t#', "a\\"])
+def test_directory_that_vm_conf_cannot_contain_is_rejected(host, tmp_path, odd):
+    """vmd would attach what stands before the quote: the disk of another VM."""
+    (tmp_path / odd).mkdir()
+    rejected(host, "has a character that vm.conf cannot contain", storage_path=str(tmp_path / odd), **DISKS)
+
+
 @pytest.mark.parametrize("given", [{"storage_path": "vms"}, {"boot": "bsd.rd"}])
 def test_relative_path_is_an_error(host, given):
     with pytest.raises(InvalidInput, match="absolute"):
