@@ -38,7 +38,7 @@ def place_fault(folder):
             f"is in a directory of the operating system ({system[:-1]}), where files are lost when the host restarts"
         )
         return reason, "Use a directory on a disk of the host."
-    stored = next(filter(_has_backups, files.folders_above(path)), None)
+    stored = next(filter(_has_backups, folders.folders_above(path)), None)
     return (f"is in a directory with backups of VMs ({stored})", "Use a directory for disks alone.") if stored else ()
 
 

@@ -23,7 +23,7 @@ from .._core.record.reader import Damaged, is_mapping, is_number, is_text, list_
 from .._core.sharing.file_checks import check_free
 from .._core.texts import without_secrets
 from .._core.units import too_little_space
-from .._ports import files, locks, partial_files, permits
+from .._ports import files, folders, locks, partial_files, permits
 
 _VERSION = 1
 _CHECKSUM = "sha256"
@@ -225,7 +225,7 @@ class FolderStore(Store):
     def check_space(self, needed, about, purpose=_FOR_DOWNLOAD):
         """Also reject a directory in which the user of the task may create nothing."""
         # The directory itself may not exist yet.
-        folder = files.folders_above(os.path.join(self.directory, ""))[-1]
+        folder = folders.folders_above(os.path.join(self.directory, ""))[-1]
         if not files.is_writable(folder):
             message = f"{about}: the user of the task may not write to {folder}."
             raise Refused(message, f"Run the task as another user (become: true), or {self.instead}.")

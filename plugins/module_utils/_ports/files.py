@@ -71,15 +71,10 @@ def read_end(path, length):
 
     A program other than ours chose the file, so no link is followed, and nothing is read that could block.
     """
-    with explained("read", path):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise errors.Refused(f"{path} is not a regular file.")
-            start = max(found.st_size - length, 0)
-            file.seek(start)
-            return file.read(length), start > 0
+    with explained("read", path), open(path, "rb", opener=_regular) as file:
+        start = max(os.fstat(file.fileno()).st_size - length, 0)
+        file.seek(start)
+        return file.read(length), start > 0
 
 
 @contextmanager
@@ -148,13 +143,17 @@ def _remove_stale_partials(folder, base):
             continue  # The process of another user, or not the number of a process.
 
 
-def _with_content(path, flags):
+def _with_content(path, flags, kinds=(stat.S_IFREG, stat.S_IFBLK, stat.S_IFDIR)):
     """An opener of ``open``: nothing whose content others write now, such as a pipe, which could keep us waiting."""
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_IFMT(os.fstat(handle).st_mode) in (stat.S_IFREG, stat.S_IFBLK, stat.S_IFDIR):
+    if stat.S_IFMT(os.fstat(handle).st_mode) in kinds:
         return handle
     os.close(handle)
-    raise errors.Refused(f"{path} is not a file with content.", "Use the path of a file.")
+    raise errors.Refused(f"{path} is not a regular file.", "Use the path of one.")
+
+
+def _regular(path, flags):
+    return _with_content(path, flags | os.O_NOFOLLOW, (stat.S_IFREG,))
 
 
 def private(path, flags):
@@ -369,15 +368,6 @@ def free_space(folder):
 
 def is_readable(path):
     return os.access(path, os.R_OK)
-
-
-def folders_above(path):
-    """Return all existing parent directories of a path, the root first."""
-    folders = []
-    while path != os.path.dirname(path):
-        path = os.path.dirname(path)
-        folders.insert(0, path)
-    return [folder for folder in folders if os.path.isdir(folder)]
 
 
 @contextmanager

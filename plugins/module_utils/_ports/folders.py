@@ -21,7 +21,6 @@ from collections import deque
 from itertools import islice
 
 from .clock import Clock
-from .files import folders_above
 
 _REQUEST, _ARGUMENTS = 0xC020660B, "=QQLLLL"
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
@@ -30,6 +29,15 @@ _LARGEST = (1 << 63) - 512
 #: A search enters so many levels below a directory, lists so many entries of one directory and of all together, and
 #: waits so many seconds for a directory.
 _LEVELS, _ENTRIES, _ALL_ENTRIES, _PATIENCE = 3, 10_000, 30_000, 10
+
+
+def folders_above(path):
+    """Return all existing parent directories of a path, the root first."""
+    folders = []
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        folders.insert(0, path)
+    return [folder for folder in folders if os.path.isdir(folder)]
 
 
 def shared_folder(path):

@@ -177,4 +177,4 @@ def may_everybody_read(path):
     path = os.path.realpath(path)
     with explained("access", path):
         is_readable = bool(os.stat(path).st_mode & stat.S_IROTH)
-        return is_readable and all(map(folders.may_everybody_enter, files.folders_above(path)))
+        return is_readable and all(map(folders.may_everybody_enter, folders.folders_above(path)))

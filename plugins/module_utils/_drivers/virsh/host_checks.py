@@ -15,7 +15,7 @@ from ..._core.record.mark import making_of
 from ..._core.texts import removal
 from ..._kit.space import ALWAYS_TOO_MUCH, memory_of_host, memory_warnings, too_much_memory
 from ..._ports import files
-from ..._ports.folders import may_enter, may_everybody_enter
+from ..._ports.folders import folders_above, may_enter, may_everybody_enter
 from ..._tools.domain_xml import Definition, source_of, target_of
 from ..._tools.virsh_output import qemu_owner
 from .settings.networks import starts_guest
@@ -156,7 +156,7 @@ def check_directories(driver, plan):
         return
     restricted = {}
     for option, path in _opened_files(driver, plan):
-        folders = files.folders_above(os.path.realpath(path))
+        folders = folders_above(os.path.realpath(path))
         restricted.update({folder: option for folder in folders if not may_everybody_enter(folder)})
     owner = qemu_owner(driver.capabilities()) if restricted else None
     for folder, option in restricted.items():

@@ -15,7 +15,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_
     check_memory_of_host,
     check_volumes,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, domain, driver_of, failed, volume
 
@@ -152,12 +151,12 @@ def closed(folder, mode):
 
 def open_parent_directories(monkeypatch, folder):
     """Let everybody enter the directories above the one of the test."""
-    real = files.folders_above
+    real = host_checks.folders_above
 
     def inside(path):
         return [one for one in real(path) if one.startswith(f"{folder}/")]
 
-    monkeypatch.setattr(host_checks.files, "folders_above", inside)
+    monkeypatch.setattr(host_checks, "folders_above", inside)
 
 
 @pytest.mark.parametrize(("mode", "may"), [(0o700, False), (0o711, True), (0o710, False), (0o755, True)])
