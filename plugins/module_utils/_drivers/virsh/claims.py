@@ -333,7 +333,7 @@ class VirshClaims(HoldsClaims):
 
     def takes(self, plan, step):
         vm, found = plan.before, [*step.arguments.get(ANSWER_MEDIA, ())]
-        if step.verb == "delete" and vm.id:
+        if step.verb == "delete" and vm.id in self._driver.seen.definitions:
             found += lost_state(observed(self._driver, vm.id), step.arguments, self._driver.is_local)
         elif step.verb == "finish_restore" and vm.owned:
             found += old_nvram(observed(self._driver, vm.id), vm.mark)

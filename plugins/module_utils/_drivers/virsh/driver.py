@@ -94,6 +94,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.adapted = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
+        #: Names of VMs whose deletion this task has begun, and that may be gone while their files are left.
+        self.begun = set()
         #: {UUID: content of the definition that was stored last}
         self._recorded = {}
 
@@ -124,7 +126,13 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
-        return self._with_files(observation) if "files" in facets and observation.vms else observation
+        found = self._with_files(observation) if "files" in facets and observation.vms else observation
+        wanted = [one.name for one in targets or () if "files" in facets or one.name in self.begun]
+        if self.is_local and wanted and len(found.vms) < len(targets):
+            from .begun_deletions import with_begun
+
+            return with_begun(self, found, wanted)
+        return found
 
     def _with_files(self, observation):
         from .own_files import files_of, only_created, snapshot_files

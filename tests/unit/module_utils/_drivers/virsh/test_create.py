@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
@@ -18,9 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark im
     unfinished_mark,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete, own_files
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import remove_unused
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
@@ -198,49 +195,11 @@ def test_failed_creation_leaves_nothing(virsh, tmp_path):
     assert (os.listdir(tmp_path), virsh.done[-1]) == ([], ("undefine", Definition(virsh.sent[0]).uuid))
 
 
-# Removing -------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
 def test_only_q35_vms_get_pcie_root_ports(virsh, tmp_path, machine, ports):
     _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/type@machine": machine}}, {})
     found = virsh.defined(times=2).root.findall("devices/controller[@model='pcie-root-port']")
     assert (len(found), virsh.defined(times=2).native("os/type@machine")) == (ports, machine)
-
-
-READ = ("dumpxml", UUID, "--inactive", "--security-info")
-UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
-
-
-def test_only_listed_files_are_deleted(virsh, tmp_path):
-    virsh.answers[READ] = machine_xml()
-    for name in ("own", "kept"):
-        (tmp_path / name).touch()
-    delete.delete(
-        driver(virsh, tmp_path),
-        Vm("web", id=UUID),
-        Step("delete", arguments={"files": [str(tmp_path / "own"), str(tmp_path / "gone already")]}),
-    )
-    assert (os.listdir(tmp_path), virsh.done) == (["kept"], [READ, UNDEFINE])
-
-
-@pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://host/system"])
-def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri):
-    """It may have opened the file since the checks. On a remote host, the files are not those of this one."""
-    virsh.answers[READ] = machine_xml()
-    paths = [str(tmp_path / name) for name in ("first", "opened")]
-    for path in paths:
-        Path(path).touch()
-    virsh.uri = uri
-    step = Step("delete", arguments={"files": paths if uri == "qemu:///system" else []})
-    with opened_elsewhere(paths[1]):
-        if step.arguments["files"]:
-            with pytest.raises(Refused, match=f"web: {paths[1]} is open in another program, so it cannot be deleted"):
-                delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
-            assert UNDEFINE not in virsh.done
-        assert sorted(os.listdir(tmp_path)) == ["first", "opened"]
-    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
-    assert len(os.listdir(tmp_path)) == 2 - len(step.arguments["files"])
 
 
 def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(virsh, tmp_path, monkeypatch):
@@ -257,20 +216,6 @@ def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(
         with pytest.raises(CommandFailed, match="XML error"):
             _create(creator, CONFIG, {})
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
-
-
-def test_nvram_can_be_kept(virsh, tmp_path):
-    virsh.answers[READ] = machine_xml()
-    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_state": True}))
-    assert virsh.done[1:] == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
-
-
-def test_other_errors_of_undefine_are_raised(virsh, tmp_path):
-    virsh.answers[READ] = machine_xml()
-    virsh.answers[UNDEFINE] = failed("access denied")
-    with pytest.raises(CommandFailed, match="access denied"):
-        delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
-    assert Path(tmp_path).is_dir()
 
 
 @pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
@@ -332,60 +277,6 @@ def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
     _create(driver(virsh, tmp_path), config, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined(times=2).root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdd", "sdc"]
-
-
-_TPM = ("<devices>", "<devices><tpm><backend type='emulator' version='2.0'/></tpm>")
-_OLD_VIRSH = "error: command 'undefine' doesn't support option --keep-tpm"
-
-
-@pytest.mark.parametrize(
-    ("has_tpm", "has_state", "keeps", "old", "defined", "flag"),
-    [
-        (True, True, False, "", None, "--nvram"),
-        (False, True, False, "", True, "--nvram"),
-        (False, False, False, "", None, "--nvram"),
-        (True, True, True, "", None, "--keep-tpm"),
-        # A user of the system's libvirt may not be able to see the state.
-        (True, False, True, "", None, "--keep-tpm"),
-        (False, True, True, "", None, "--keep-nvram"),
-        (True, True, True, _OLD_VIRSH, False, "--keep-nvram"),
-        (True, True, True, "unsupported flags (0x80) in function qemuDomainUndefineFlags", False, "--keep-nvram"),
-    ],
-)
-def test_state_of_tpm_goes_with_the_vm_or_stays(
-    virsh, tmp_path, monkeypatch, has_tpm, has_state, keeps, old, defined, flag
-):
-    """libvirt deletes TPM state only with a VM that has a TPM; an old one always does so."""
-    monkeypatch.setattr(own_files, "_TPM_STATES", (str(tmp_path),))
-    if has_state:
-        (tmp_path / UUID).mkdir()
-    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml(*([_TPM] if has_tpm else []))
-    virsh.answers[(*UNDEFINE[:2], "--keep-nvram", "--keep-tpm", *UNDEFINE[3:])] = failed(old) if old else ""
-    step = Step("delete", arguments={"files": (), "keep_state": keeps})
-    delete.delete(driver(virsh, tmp_path), Vm("m1", id=UUID), step)
-    assert flag in virsh.done[-1] and ("--keep-tpm" in virsh.done[-1]) == (flag == "--keep-tpm")
-    assert [words[0] for words in virsh.done].count("define") == (defined is not None)
-    if defined is not None:
-        assert read_tpm(virsh.defined()) == defined
-
-
-def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
-    virsh.answers[READ] = machine_xml()
-    virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
-    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
-    assert virsh.done == [READ, UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
-
-
-def test_file_that_another_vm_has_by_another_name_is_not_removed(virsh, tmp_path):
-    """A hard link is the same file."""
-    path, other = tmp_path / "web-vda.qcow2", tmp_path / "other.qcow2"
-    path.touch()
-    other.hardlink_to(path)
-    one = driver(virsh, tmp_path)
-    one.read_definitions = lambda: [Definition(machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(other))))]
-    files.take_over([str(path)])
-    remove_unused(one, [str(path)], None)
-    assert path.exists()
 
 
 def test_incomplete_file_of_a_killed_task_is_deleted_with_the_vm_that_it_has_begun(virsh, tmp_path):
