@@ -129,11 +129,11 @@ class HoldsClaims:
 
     def held_now(self, wanted: Sequence[Claim]) -> Sequence[Held]:
         """Return ``held``, read again: this task has locked the files ``wanted``, to attach them or to lose them."""
-        return self.held(wanted)
+        raise NotImplementedError
 
     def takes_now(self, plan: Plan, step: Step) -> Sequence[str]:
         """Return ``takes`` as the last ``held_now`` has read it."""
-        return self.takes(plan, step)
+        raise NotImplementedError
 
     def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
         """Return what needs stored ``images`` and is in no definition: disk files that no VM has.

@@ -152,6 +152,9 @@ class HyperVClaims(HoldsClaims):
     def new_seed(self, plan, step):
         return path_in(self.folder, seed_name(plan.after.name))
 
+    def takes_now(self, plan, step):
+        return self.takes(plan, step)  # What Hyper-V itself would merge is compared directly before the step.
+
     def takes(self, plan, step):
         return [*self._merged(plan, step), *own_media(self._driver.found.raw(plan.before.id), step)]
 

@@ -62,6 +62,12 @@ class VagrantClaims(HoldsClaims):
             rule = {**rule, "host_address": ""}
         return [replace(claim, is_reserved=True) for claim in super().forward(rule, option)]
 
+    def held_now(self, wanted):
+        return self.held(wanted)  # It always reads the project.
+
+    def takes_now(self, plan, step):
+        return ()  # Vagrant lists them itself, directly before the step.
+
     def held(self, wanted):
         return [
             Held(

@@ -39,7 +39,7 @@ class VBoxClaims(HoldsClaims):
     def __init__(self, driver):
         self._driver = driver
         #: {UUID: path} of lost files, which need not be registered.
-        self._lost = {}
+        self._lost, self._now = {}, None
 
     def read_place(self):
         # VirtualBox has one instance for each user, and a task always runs on its host.
@@ -60,7 +60,11 @@ class VBoxClaims(HoldsClaims):
         return registered or [path for uuid, path in self._lost.items() if parent and uuid == parent]
 
     def held_now(self, wanted):
-        return self.held(wanted, Listing.read(self._driver.tool))
+        self._now = Listing.read(self._driver.tool)
+        return self.held(wanted, self._now)
+
+    def takes_now(self, plan, step):
+        return self._taken(self._now, plan, step)
 
     def held(self, wanted, listing=None):
         listing = listing or self._driver.listing()
@@ -116,7 +120,10 @@ class VBoxClaims(HoldsClaims):
         return replace(self._claim(path, WRITE, LOG), remedy=remedy)
 
     def takes(self, plan, step):
-        vbox_vm = self._driver.listing().vbox_vm_of(plan.before.id) if plan.before.id else None
+        return self._taken(self._driver.listing(), plan, step)
+
+    def _taken(self, listing, plan, step):
+        vbox_vm = listing.vbox_vm_of(plan.before.id) if plan.before.id else None
         listed = {*step.arguments.get("files", ())}
         return [] if vbox_vm is None else [path for path in taken(vbox_vm, step) if path not in listed]
 

@@ -83,6 +83,8 @@ class VirshClaims(HoldsClaims):
         #: External snapshots: {(VM id, name): SnapshotXml}, read once. All definitions, those in snapshots too.
         self._chains, self._volumes, self._external_ones, self._every = {}, None, {}, ()
         self._reads_images, self._reads_volumes, self._networks = True, False, {}
+        #: What ``held_now`` has read last.
+        self._now = None
 
     def read_place(self):
         host = _HOST_ID.search(self._driver.capabilities())
@@ -132,9 +134,12 @@ class VirshClaims(HoldsClaims):
 
     def held_now(self, wanted):
         # What this object and its driver have read is also used for other VMs of the task at the same time.
-        claims = VirshClaims(self._driver, self._driver.read_definitions())
-        claims.place = self.place
-        return claims.held(wanted)
+        self._now = VirshClaims(self._driver, self._driver.read_definitions())
+        self._now.place = self.place
+        return self._now.held(wanted)
+
+    def takes_now(self, plan, step):
+        return self._now.takes(plan, step)
 
     def held(self, wanted):
         # A new file is part of no image.
@@ -334,7 +339,7 @@ class VirshClaims(HoldsClaims):
     def takes(self, plan, step):
         vm, found = plan.before, [*step.arguments.get(ANSWER_MEDIA, ())]
         if step.verb == "delete" and vm.id in self._driver.seen.definitions:
-            found += lost_state(observed(self._driver, vm.id), step.arguments, self._driver.is_local)
+            found += lost_state(self._stored(vm), step.arguments, self._driver.is_local)
         elif step.verb == "finish_restore" and vm.owned:
             found += old_nvram(observed(self._driver, vm.id), vm.mark)
         elif step.verb == "drop_snapshot":
@@ -344,6 +349,11 @@ class VirshClaims(HoldsClaims):
                 # libvirt deletes the overlays that it has merged.
                 found += [*snapshot.overlays, *own_memory(vm, snapshot)]
         return [path for path in found if path and path not in step.arguments.get("files", ())]
+
+    def _stored(self, vm):
+        """The stored definition of a VM: as it was observed, or as ``held_now`` has read it."""
+        now = [one for one in self._definitions or () if one.uuid == vm.id and not one.is_saved]
+        return now[-1] if now else observed(self._driver, vm.id)
 
     def stored(self, plan, step):
         added = self._added(plan, step)

@@ -155,6 +155,12 @@ class MemoryClaims(HoldsClaims):
     def read_place(self):
         return self._host.name, self._instance
 
+    def held_now(self, wanted):
+        return self.held(wanted)
+
+    def takes_now(self, plan, step):
+        return ()
+
     def held(self, wanted):
         self.calls.append(tuple(wanted))
         deleted = {claim.identity[1] for claim in wanted if claim.mode == DELETE}
