@@ -54,9 +54,17 @@ options:
         variable C(polyvirt_catalogue_directories) lists, count too.
       - With O(state=absent) also the path of an ISO image, for what O(polyvirt.core.vm#module:skip_boot_prompt) has
         prepared from it. The ISO image itself is never removed.
+      - Required, except with O(path).
     type: list
     elements: str
-    required: true
+  path:
+    description:
+      - With O(state=absent), the absolute path of a single image on the host that is in no O(image_directory), such as
+        one of the role P(polyvirt.core.guest_image#role). It is removed with its record, C(PATH.polyvirt.json).
+      - The task fails if a VM of the platform, or a disk file that no VM has, needs the image. It also fails unless the
+        record fits the size and the SHA-256 checksum of the file, and names the command that removes it by hand.
+      - Only on libvirt, VirtualBox and vmd, and not together with O(name).
+    type: path
   state:
     description:
       - V(present) - the images are stored on the host.
@@ -237,6 +245,12 @@ EXAMPLES = r"""
       inputs: "2026-11"
       sealed: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
 
+- name: Remove an image that the role guest_image has created, if nobody needs it
+  polyvirt.core.image:
+    platform: libvirt
+    path: /srv/images/base.qcow2
+    state: absent
+
 - name: Remove all versions of an image that no VM uses
   polyvirt.core.image:
     platform: libvirt
@@ -248,6 +262,7 @@ RETURN = r"""
 images:
   description:
     - With O(state=present) the stored images, one for each name. With O(state=absent) the removed ones.
+    - Also if the image at O(path) cannot be removed, with its users.
     - In check mode, a golden image that would be stored is not in the list.
   returned: success
   type: list
@@ -340,6 +355,11 @@ images:
       type: list
       elements: str
       sample: [web1]
+recorded:
+  description: Whether the record beside the image at O(path) fits it.
+  returned: if the image at O(path) cannot be removed
+  type: bool
+  sample: true
 plan:
   description:
     - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.

@@ -101,7 +101,8 @@ INFO_OPTIONS = {
     **_CONNECTION,
 }
 OPTIONS = {
-    "name": Option("list", elements="str", required=True, has_password=True),
+    "name": Option("list", elements="str", has_password=True),
+    "path": Option("path", absolute=True),
     "state": Option(choices=("present", "absent"), default="present"),
     **INFO_OPTIONS,
     "architecture": VM["architecture"],
@@ -120,6 +121,8 @@ OPTIONS = {
 }
 #: Platforms on which the disk of a VM can become an image.
 _OF_VMS = ("libvirt",)
+#: Platforms with images on the host of the task.
+_LOCAL = ("libvirt", "virtualbox", "vmd")
 
 
 def image_module():
@@ -133,6 +136,10 @@ def image_info_module():
 
 
 def _answer(params, check, approval):
+    if params["path"]:
+        return _absent_file(params, check, approval)
+    if not params["name"]:
+        raise InvalidInput("name: set the names of images, or path to remove the image at a path.")
     if params["from_vm"]:
         _check_from_vm(params)
     driver = _driver(params, OPTIONS)
@@ -146,6 +153,18 @@ def _answer(params, check, approval):
     if params["checksum"] and len(params["name"]) > 1:
         raise InvalidInput("checksum: it is that of a single image, but name has several.", "Use a task for each.")
     return _with_node(driver, store_tasks.present(driver, params, check, approval))
+
+
+def _absent_file(params, check, approval):
+    others = [name for name in ("name", "from_vm", "architecture", "firmware") if params.get(name)]
+    if others or params["state"] != "absent":
+        raise InvalidInput(
+            f"path: {', '.join(others) or 'state: present'} cannot be used with it.",
+            "It only removes the image at a path: set state: absent.",
+        )
+    if params["platform"] not in _LOCAL:
+        raise InvalidInput(f"path: not supported on {params['platform']}.", "Remove the image by hand.")
+    return store_tasks.absent_file(_driver(params, OPTIONS), params["path"], check, approval)
 
 
 def _check_from_vm(params):

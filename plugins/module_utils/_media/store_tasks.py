@@ -10,6 +10,7 @@ that need it for their disks are those that hold its file (``Lookup.are_used``).
 from __future__ import annotations
 
 from datetime import date
+from shlex import quote
 
 from .._core.errors import InvalidInput, PolyvirtError, Refused
 from .._core.frozen import replace
@@ -17,10 +18,15 @@ from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
+from .._core.record.reader import Damaged, read
 from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, WITHOUT_VM, Claim
 from .._core.sharing.world import World
+from .._ports import files, permits
 from .._ports.clock import today
+from .store import Stored
 
+#: The end of the name of the record beside an image that role guest_image has created.
+RECORD = ".polyvirt.json"
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
 
 
@@ -110,6 +116,52 @@ def absent(driver, params, check, approval):
         "diff": diff(driver, paths, []),
         "warnings": list(users.warnings),
     }
+
+
+def absent_file(driver, path, check, approval):
+    """Remove the image at ``path``, which is in no store, and its record; returns the module's result.
+
+    The record is that of the role guest_image. It fails if somebody needs the image, or if the record does not prove
+    that this collection created it.
+    """
+    record = f"{path}{RECORD}"
+    found = [one for one in (path, record) if files.exists(one) or permits.special_kind(one)]
+    stored = Stored(path, path, "", "", "", "", "", None, 0)
+    users = ImageUsers(driver, [stored] if path in found else [], DELETE)
+    needed, unknown, unproven = users.of(path), users.unreadable(), _unproven(path, record) if path in found else ""
+    if unproven or needed or unknown:
+        message = f"path: {path} {unproven or _why_needed(needed, unknown)}"
+        failed = {"failed": True, "msg": f"{message} Nothing was removed.", "recorded": not unproven}
+        return {**failed, "changed": False, "images": [shown(stored, needed)], "warnings": list(users.warnings)}
+    driver.images.check_removal([stored] if path in found else [])
+    permit(approval, [("delete", one) for one in found])
+    with permits.also(found):
+        for one in () if check else found:
+            files.remove(one)
+    images = [shown(stored, [])] if path in found else []
+    warnings = list(users.warnings)
+    return {"changed": bool(found), "images": images, "diff": diff(driver, found, []), "warnings": warnings}
+
+
+def _why_needed(users, unknown):
+    if users:
+        return f"is needed by {listed(users)}. Delete these first."
+    return f"may be needed: {unknown.text.rstrip('.')}. {unknown.remedy}".rstrip()
+
+
+def _unproven(path, record):
+    """Return why it is not proven that this collection created the file; empty if the record fits it."""
+    by_hand = f"If nobody needs it, remove it by hand: rm {quote(path)}."
+    kind = permits.special_kind(path)
+    if kind:
+        return f"is {kind}, and only regular files are removed. {by_hand}"
+    try:
+        known = read(files.read(record).decode("utf-8", "replace"), {}, (1,), default=1)
+    except (PolyvirtError, Damaged):
+        known = {}
+    if known.get("sha256") and (known.get("file_size"), known["sha256"]) == (files.size(path), files.digest(path)):
+        return ""
+    return f"has no record of this collection that fits it ({record}). {by_hand}"
 
 
 def permit(approval, plan):

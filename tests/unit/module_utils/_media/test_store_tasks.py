@@ -9,6 +9,7 @@ import json
 import shutil
 from contextlib import ExitStack
 from datetime import date, timedelta
+from hashlib import sha256
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Unavailable
@@ -57,8 +58,8 @@ class _Claims(HoldsClaims):
         self._host.asked.append(images)
         if isinstance(self._host.alone, PolyvirtError):
             raise self._host.alone
-        claims = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
-        return [Held(path, path, claims=claims) for path in self._host.alone]
+        needed = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
+        return [Held(path, path, claims=needed) for path in self._host.alone]
 
 
 class _Images(Images):
@@ -282,6 +283,33 @@ def test_image_is_kept_for_disk_files_without_a_vm(host, alone, message):
         with pytest.raises(PolyvirtError, match=message.format(_path(host))):
             host.absent(check=check)
     assert (len(host.files()), host.asked) == (2, [[_path(host)]] * 2)
+
+
+@pytest.mark.parametrize(("state", "message"), [
+    ("", None), ("only record", None), ("nothing", None), ("no record", "has no record"), ("link", "is a link, and"),
+    ("other content", "has no record of this collection that fits it"), ("linked", "is needed by web1. Delete these"),
+    ("alone", "is needed by /left. Delete these first"), ("unreadable", "may be needed: bad uses an image. Repair it."),
+])  # fmt: skip
+def test_image_at_a_path_is_removed_with_proof_and_if_nobody_needs_it(host, tmp_path, state, message):
+    path, record = tmp_path / "base.qcow2", tmp_path / "base.qcow2.polyvirt.json"
+    path.write_bytes(QCOW2)
+    if state not in ("no record", "nothing"):
+        record.write_text(json.dumps({"file_size": len(QCOW2), "sha256": sha256(QCOW2).hexdigest()}))
+    if state == "other content":
+        path.write_bytes(QCOW2[:-1] + b"x")
+    elif state in ("only record", "nothing"):
+        path.unlink()
+    elif state == "link":
+        path.symlink_to(path.rename(tmp_path / "real"))
+    host.linked, host.alone = [("web1", str(path))] * (state == "linked"), ["/left"] * (state == "alone")
+    host.unreadable = "bad uses an image" * (state == "unreadable")
+    before = {one.name for one in tmp_path.iterdir()}
+    for check in (True, False, None):
+        result = store_tasks.absent_file(host.driver(), str(path), bool(check), Approval())
+        assert result["changed"] == (not message and state != "nothing" and check is not None)
+        assert result.get("msg", "").count(message or "none") == bool(message)
+        gone = set() if message or check else {path.name, record.name}
+        assert {one.name for one in tmp_path.iterdir()} == before - gone
 
 
 def test_disk_files_without_a_vm_are_read_only_if_they_matter(host):
