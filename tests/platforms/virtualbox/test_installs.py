@@ -90,12 +90,15 @@ def _is_started_and_detached(role):
     code, output = role.run()
     assert (code != 0, "Write the CD" in output) == (True, False), output
     role.finish_installation()
+    written = medium.read_bytes()
     code, output = role.run()
     assert (code, "found complete" in output) == (0, True), output
     assert str(medium) not in role.box.run("showvminfo", "web", "--machinereadable")
     assert role.files() == [role.console.name, "web.written"]
+    medium.write_bytes(written)  # By the user: no later run deletes it.
     code, output = role.run()
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+    assert medium.read_bytes() == written
 
 
 def test_installation_is_started_and_detached(double):
@@ -129,6 +132,18 @@ def test_console_log_of_others_is_not_deleted(double, kind):
 
 
 @pytest.mark.parametrize("words", [["--check"], []])
+@pytest.mark.parametrize(("name", "kind"), [("web.iso", "file"), ("web.iso.new", "directory"), ("web.iso", "link")])
+def test_media_of_the_user_are_not_replaced(double, words, name, kind):
+    role = Role(double)
+    content = _put(role.media / name, kind)
+    before = role.files()
+    code, output = role.run(*words)
+    assert (code != 0, double.run("list", "vms"), role.files()) == (True, "", before), output
+    assert f"web: unattended_install_media_directory: {role.media / name} exists, and was not written by" in output
+    assert content.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("words", [["--check"], []])
 def test_answer_file_of_the_user_is_not_replaced(double, words):
     role, answers = Role(double), double.folder / "answers"
     answers.mkdir()
@@ -143,7 +158,7 @@ def test_answer_files_of_others_are_not_deleted(double):
     role, answers = Role(double), double.folder / "answers"
     role.run(directory=str(answers))
     written = (answers / "preseed.cfg").read_text(encoding="utf-8")
-    assert (role.media / "web.written").read_text() == f"{role.console}\n{answers}/preseed.cfg\n"
+    assert (role.media / "web.written").read_text().startswith(f"{role.console}\n{answers}/preseed.cfg\n")
     code, output = role.run(directory=str(answers), vm_name="second")
     assert (code != 0, "second: unattended_install_directory" in output) == (True, True), output
     assert (answers / "preseed.cfg").read_text(encoding="utf-8") == written
