@@ -52,6 +52,10 @@ _REMOTE = frozenset({
 })  # fmt: skip
 _EXTENT = Pattern(rb"^RW (\d+) ", re.MULTILINE)
 _EXTENT_FILE = Pattern(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
+_VMDK_PARENT, _OF_WINDOWS = Pattern(rb'parentFileNameHint="([^"\n]+)"'), Pattern(rb"[A-Za-z]:[\\/]")
+_QED, _QED_FIELDS = b"QED\0", (("<Q", 16, 24), ("<I", 56, 60), ("<I", 60, 64))
+#: First bytes of images that can name other files: qcow and qcow2, qed, and the variants of vmdk.
+LAYERED = (b"QFI\xfb", _QED, b"KDMV", b"COWD", b"# Disk DescriptorFile")
 
 
 def format_in(begin):
@@ -154,10 +158,7 @@ def is_qcow(path):
 
 
 def backing_name(path):
-    """The name of the backing file in a qcow or qcow2 image; None if it has none.
-
-    An image that is too short to contain the name cannot be opened at all.
-    """
+    """The name of the backing file in a qcow or qcow2 image; None if it has none, or ends before the name."""
     place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
     if not place or not length or length > _LONGEST_NAME:
         return None
@@ -165,8 +166,9 @@ def backing_name(path):
 
 
 def _text(path, place, length):
+    """The text at a place; what is beyond the end of the file is missing, as QEMU reads it in a qcow image."""
     name = files.read_part(path, place, length)
-    return name.decode("utf-8", "surrogateescape") if len(name) == length else None
+    return name.decode("utf-8", "surrogateescape") if name else None
 
 
 def names_in_qcow(path):
@@ -180,12 +182,6 @@ def names_in_qcow(path):
         image_format = _extension(path, _BACKING_FORMAT)
         names.append((backing_name(path), {"vpc": "vhd"}.get(image_format, image_format)))
     return names
-
-
-def files_in_qcow(path):
-    """The local files, existing or not, that a qcow or qcow2 image may need: its data file and its backing file."""
-    names = [name for name, _format in names_in_qcow(path) if name is not None]
-    return [one for name in names for one in local_files(name, path)]
 
 
 def plain_file(name, image):
@@ -238,25 +234,68 @@ def _values(node, owner="", key=""):
         yield from _values(value, ".".join(filter(None, [owner, *path])), last)
 
 
-def files_below(path):
-    """Return the local files that an image needs, existing or not: all backing files, and files with its data."""
-    found, images = [], [path]
+def files_below(path, read=None):
+    """Return the local files that an image needs, existing or not: all backing files, and files with its data.
+
+    ``read(image)`` returns what ``files_in`` does. A file that is recorded as raw has nothing below it, whatever its
+    guest has written to it.
+    """
+    found, images = {}, [path]
     while images:
-        image = images.pop()
-        below = _named_in(image) if files.is_file(image) else []
-        new = [one for one in dict.fromkeys(below) if one not in found]
-        found, images = [*found, *new], [*images, *new]
-    return found
+        below = {one: kind for one, kind in (read or _files_in_file)(images.pop()) if one not in found}
+        found.update(below)
+        images += [one for one, kind in below.items() if kind != "raw"]
+    return list(found)
+
+
+def _files_in_file(image):
+    return files_in(image) if files.is_file(image) else []
+
+
+def files_in(image):
+    """[(local file, existing or not, format that the image records or None)] that an image names. Refused if unknown.
+
+    That are its backing file and the files with its data. What is no image, or too damaged for QEMU, names none.
+    """
+    named = [(name, kind) for name, kind in _named_in(image) if name is not None]
+    return [(path, kind) for name, kind in named for path in local_files(name, image)]
+
+
+def has_nothing_below(path):
+    """Whether it is certain that a file names no other: a directory, device or pipe of others is no image."""
+    if files.exists(path) and not files.is_file(path) and not files.is_block_device(path):
+        return True
+    if not (files.is_file(path) and files.is_readable(path)):
+        return False
+    return not any(files.starts_with(path, magic) for magic in LAYERED)
 
 
 def _named_in(image):
     if is_qcow(image):
-        return files_in_qcow(image)
+        return names_in_qcow(image)
     begin = files.read_part(image, 0, _BEGINNING)
-    if format_in(begin) != "vmdk" or begin.startswith(_SPARSE_VMDK):
+    if begin.startswith(_QED):
+        return _names_in_qed(image, begin)
+    return _names_in_vmdk(image, begin) if format_in(begin) == "vmdk" else []
+
+
+def _names_in_qed(image, begin):
+    """Source: QEMU's block/qed.h: features, then place and length of the backing file's name."""
+    features, place, length = (_number(form, begin[at:end]) for form, at, end in _QED_FIELDS)
+    if not features or not features & 1 or not length or length > _LONGEST_NAME:
         return []
-    names = (name.decode("utf-8", "surrogateescape") for name in _EXTENT_FILE.findall(begin))
-    return [os.path.join(os.path.dirname(image), name) for name in names]
+    return [(_text(image, place, length), "raw" if features & 4 else None)]
+
+
+def _names_in_vmdk(image, begin):
+    """The extents and the parent in the description, which a sparse extent may contain. Source: QEMU's block/vmdk.c."""
+    if begin.startswith(_SPARSE_VMDK):
+        place, sectors = _number("<Q", begin[28:36]) or 0, _number("<Q", begin[36:44]) or 0
+        begin = files.read_part(image, place * _SECTOR, min(sectors, _BEGINNING // _SECTOR) * _SECTOR) if place else b""
+    names = [*_EXTENT_FILE.findall(begin), *_VMDK_PARENT.findall(begin)]
+    found = [name.decode("utf-8", "surrogateescape") for name in names if not _OF_WINDOWS.match(name)]
+    own = os.path.basename(image)  # A sparse extent that contains its description names itself.
+    return [(name, None) for name in found if name != own]
 
 
 _NAME_AT = ((">Q", 0, 8), (">I", 8, 4))

@@ -26,8 +26,6 @@ REMEDIES = (
         "Record the format in the image: qemu-img rebase -u -F FORMAT -b BACKING_FILE IMAGE.",
     ),
 )
-#: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
-LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 #: Timeout in seconds of commands that read only the header.
 _READ_TIMEOUT = 120
 #: Commands that change nothing.
@@ -222,10 +220,3 @@ def _image(found):
         snapshots=tuple(snapshot["name"] for snapshot in found.get("snapshots", ())),
         bitmaps=tuple(one["name"] for one in found.get("format-specific", {}).get("data", {}).get("bitmaps", ())),
     )
-
-
-def has_nothing_below(path):
-    """Whether it is certain that a file has no backing file; an unreadable file may have one."""
-    if not (files.is_file(path) and files.is_readable(path)):
-        return False
-    return not any(files.starts_with(path, magic) for magic in LAYERED)

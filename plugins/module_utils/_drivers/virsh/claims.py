@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from shlex import join, quote
 
 from ..._core.errors import PolyvirtError, Refused
@@ -39,7 +40,6 @@ from ..._media import disk_header
 from ..._media.stray_images import held_by_strays
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, target_of
-from ..._tools.qemu_img import LAYERED, has_nothing_below
 from ..._tools.virsh import is_not_found, raise_for_errors
 from .own_files import (
     ARGUMENT,
@@ -101,26 +101,17 @@ class VirshClaims(HoldsClaims):
     def chain(self, path):
         """The backing and data files of an image; the last one may not exist. Refused if an image cannot be read."""
         if path not in self._chains:
-            self._chains[path] = self._read_chain(path) if self._driver.is_local else []
+            read = partial(self._below, path)
+            self._chains[path] = disk_header.files_below(path, read) if self._driver.is_local else []
         return self._chains[path]
 
-    def _read_chain(self, path):
-        found, images = [], [path]
-        while images:
-            below = [one for one in self._below(images.pop(), path) if one not in found]
-            found, images = [*found, *below], [*images, *below]
-        return found
-
-    def _below(self, image, top):
-        """The real paths of the backing file and the data file of ``image``; ``top`` is the image above all."""
-        if is_missing(image) or has_nothing_below(image):
+    def _below(self, top, image):
+        """[(real path, format or None)] of what ``image`` names; ``top`` is the image above all."""
+        if is_missing(image) or disk_header.has_nothing_below(image):
             return []
         try:
             # Only the image itself is read: its backing file may be missing or damaged.
-            if disk_header.is_qcow(image):
-                found = disk_header.files_in_qcow(image)
-            else:
-                found = disk_header.local_files(self._driver.storage.qemu_img.info(image).backing or "", image)
+            found = disk_header.files_in(image)
         except PolyvirtError as error:
             if is_missing(image):  # Another task has removed it in the meantime.
                 return []
@@ -128,7 +119,7 @@ class VirshClaims(HoldsClaims):
                 f"cannot find out whether {top} uses one of its files as a backing file: {error.message.rstrip('.')}.",
                 error.remedy or "Repair that image, move it to another directory, or set delete_disks: none.",
             ) from error
-        return [os.path.realpath(one) for one in found]
+        return [(os.path.realpath(one), kind) for one, kind in found]
 
     # What VMs hold ----------------------------------------------------------------------------------------------------
 
@@ -161,7 +152,7 @@ class VirshClaims(HoldsClaims):
         if self._driver.is_local:
             folders = [self._driver.default_folder, self._driver.storage.folder, *folders_in(self._driver.needs.pools)]
             folders.append(self._driver.options.get("image_directory"))
-            found += held_by_strays(self, wanted, list(found), LAYERED, folders)
+            found += held_by_strays(self, wanted, list(found), disk_header.LAYERED, folders)
         return found
 
     def _held_by_programs(self, wanted, found):

@@ -10,9 +10,9 @@ import os
 from ..._core.errors import Refused
 from ..._core.sharing.claims import FILE, NAME, READ, UNREADABLE, WRITE, Claim, Held, HoldsClaims
 from ..._core.sharing.losses import lost_files, sources_not_read
+from ..._media import disk_header
 from ..._media.stray_images import held_by_strays
 from ..._ports import files
-from ..._tools.qemu_img import LAYERED
 from .observe import bases_of
 from .options import STORAGE
 from .settings.disks import disk_path, seed_path
@@ -53,7 +53,7 @@ class VmmClaims(HoldsClaims):
         store = self._driver.options.get("image_directory") or self._driver.default_image_directory
         # By default, the store is in the directory of disks.
         folders = [self._driver.options.get("storage_path") or STORAGE, store, os.path.dirname(store)]
-        return [*held, *held_by_strays(self, wanted, held, LAYERED, folders)]
+        return [*held, *held_by_strays(self, wanted, held, disk_header.LAYERED, folders)]
 
     def _undefined(self, found):
         """VMs that run without a block in vm.conf: vmd does not report which files they have (vmctl status)."""

@@ -116,9 +116,11 @@ def test_name_below_an_image_is_read_as_qemu_reads_it(tmp_path, name):
     Path(image).write_bytes(content)
     if expected is None:
         with pytest.raises(Refused, match="neither by a path nor by a protocol or JSON name"):
-            disk_header.files_in_qcow(image)
+            disk_header.files_in(image)
     else:
-        assert disk_header.files_in_qcow(image) == [one.replace("DIR", str(tmp_path)) for one in expected]
+        assert [path for path, _kind in disk_header.files_in(image)] == [
+            one.replace("DIR", str(tmp_path)) for one in expected
+        ]
     words = ["qemu-img", "info", "-U", "--output=json", "--backing-chain", image]
     chain = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
     assert (chain.returncode != 0) == name.startswith("!"), chain.stderr

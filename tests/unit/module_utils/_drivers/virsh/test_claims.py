@@ -33,7 +33,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain, driver_of, of_vms
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain, driver_of, of_vms, unknown_overlay
 
 
 class Driver:
@@ -123,16 +123,9 @@ def test_data_file_of_an_image_is_below_it(tmp_path):
 
 def test_damaged_image_of_a_plan_is_no_error_of_the_comparison(tmp_path):
     """The checks of the image report it, with its option."""
-    path = tmp_path / "bad.vmdk"
-    path.write_bytes(b"KDMV" + bytes(600))
-
-    def broken(_path):
-        raise Refused(f"{path} is not a disk image.", "Repair it.")
-
-    driver = Driver(domain("web"), domain("db"))
-    driver.storage.qemu_img = SimpleNamespace(info=broken)
-    own, unreadable = driver.claims.file(str(path), WRITE, "disks.vdb")
-    assert (own.kind, own.text, "is not a disk image" in unreadable.text) == (FILE, str(path), True)
+    path = unknown_overlay(tmp_path)
+    own, unreadable = Driver(domain("web"), domain("db")).claims.file(path, WRITE, "disks.vdb")
+    assert (own.kind, own.text, "neither by a path nor" in unreadable.text) == (FILE, path, True)
 
 
 @pytest.mark.parametrize(

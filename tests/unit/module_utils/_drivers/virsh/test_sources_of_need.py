@@ -17,9 +17,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Claim,
 )
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, failed, volume
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, failed, unknown_overlay, volume
 from unit.module_utils._drivers.virsh.test_claims import Driver
-from unit.module_utils._drivers.virsh.test_own_files import not_qcow, vm_of, web_files
+from unit.module_utils._drivers.virsh.test_own_files import vm_of, web_files
 
 _QCOW2 = "<driver type='qcow2'/>"
 
@@ -150,7 +150,7 @@ def test_snapshot_with_a_torn_name_is_reported_and_prevents_no_deletion(images, 
 def test_what_is_not_searched_is_reported_and_an_unknown_only_where_a_lost_file_is(images, tmp_path, monkeypatch):
     (tmp_path / "disks").mkdir(), (tmp_path / "pool").mkdir()
     (base,), lists = chain(images, tmp_path / "disks", "base"), os.scandir
-    not_qcow(tmp_path / "pool")
+    unknown_overlay(tmp_path / "pool")
     driver = Driver(domain("web", disk(base)), images=images, pools=_pool(tmp_path / "pool"))
     claims = driver.claims
     lost = Claim(FILE, claims.identity(base), DELETE, "", base)
