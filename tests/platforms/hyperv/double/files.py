@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from datetime import datetime, timedelta, timezone
@@ -56,9 +57,17 @@ def _disk_in(content):
 
 
 class FileSystem(Files):
-    """Directories and files keep the case in which their names were written. ``capacity`` is {drive: bytes}."""
+    """Directories and files keep the case in which their names were written. ``capacity`` is {drive: bytes}.
+
+    ``links`` are further names, {path or its beginning: what it leads to}: junctions and symbolic links (READ
+    learn.microsoft.com/windows/win32/fileio/hard-links-and-junctions), 8.3 names (READ
+    learn.microsoft.com/windows-server/administration/windows-commands/fsutil-8dot3name), volumes (READ
+    learn.microsoft.com/windows/win32/fileio/naming-a-volume) and shares of the host itself. Who opens a path gets the
+    file at their end; who only compares paths sees different ones.
+    """
 
     def __init__(self):
+        self.links = {}
         super().__init__(environment=_ENVIRONMENT)
         self.capacity = {"C": 500 * GIB, "D": 500 * GIB}
         self.written = {}
@@ -72,13 +81,31 @@ class FileSystem(Files):
         for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "C:\\ProgramData", "D:\\"):
             self.make(folder)
 
+    def _key(self, path):
+        """Without the prefix of Win32's namespaces (READ learn.microsoft.com/windows/win32/fileio/naming-a-file)."""
+        plain = re.sub(
+            r"^\\\\[?.]\\(UNC\\|(?=[a-z]:))", lambda found: "\\\\" * bool(found[1]), path.replace("/", "\\"), flags=re.I
+        )
+        key = Files._key(plain)
+        for name, target in getattr(self, "links", {}).items():
+            start = Files._key(name)
+            if key == start or key.startswith(f"{start}\\"):
+                return self._key(target) + key[len(start) :]
+        return key
+
     def key(self, path):
         """The form of a path that is used for comparisons."""
         return self._key(path)
 
     def name(self, path):
-        """A path in the case in which it was written."""
-        return self.written.get(self._key(path), path)
+        """A path in the case in which it was written, or by its other name (ASSUMED for Get-VHD)."""
+        is_other = Files._key(path) != self._key(path)
+        return path if is_other else self.written.get(self._key(path), path)
+
+    def file_id(self, path):
+        """The id of the file on its volume, as fsutil shows it; None if there is no file."""
+        keys = list(self.written)
+        return f"0x{keys.index(self._key(path)) + 1:032x}" if self._key(path) in self.contents else None
 
     def make(self, folder):
         """Create a directory and its parents."""

@@ -28,6 +28,7 @@ from platforms.hyperv.double.texts import text
 from platforms.hyperv.double.views import Views
 from platforms.windows.failures import Failed
 from platforms.windows.host import WindowsHost
+from platforms.windows.programs import Finished, split
 
 #: The Python modules that contain the handlers of commands.
 PARTS = (adapters, devices, power, settings, snapshots, switches, system, vhds, windows, vms)
@@ -47,6 +48,7 @@ class HyperV:
         self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
         self.build = build or (WINDOWS_11 if client else SERVER_2022)
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
+        self.machine = "0b8a4a2c-7f33-4c0b-9d5e-6f1f5a1c2d3e"  # MachineGuid
         #: The caller's rights: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
         self._access, self.is_service_running = "full", True
         self.reaches_shares = True  # False: connections cannot log on to shares (second hop)
@@ -65,7 +67,7 @@ class HyperV:
         if client and not self.is_2016:  # Windows 10 1709 is the first one with it.
             self.switches.append(Switch("Default Switch", "Internal", DEFAULT_SWITCH))
         self.windows = WindowsHost([], self.invoke, files=self.files, about=self._about(), clock=clock)
-        self.windows.run_script = self._guest_value
+        self.windows.run_script, self.windows.run = self._guest_value, self._run
         self.clock = self.windows.clock
         self.load()
 
@@ -106,6 +108,16 @@ class HyperV:
         found = [as_of(command, self.build) for command in COMMANDS if command.module not in absent]
         self.windows.commands = {command.name.lower(): command for command in found}
         self.windows.modules = {command.module.lower() for command in found}
+
+    def _run(self, file, arguments, _stdin, _environment, _seconds):
+        """Fsutil, which opens the file, whatever its name is (READ
+        learn.microsoft.com/windows-server/administration/windows-commands/fsutil-file: queryfileid). The text around
+        the number is in the language of the host, and that a disk in use can be asked for is ASSUMED."""
+        words = split(arguments)
+        if not file.lower().endswith("\\fsutil.exe") or [one.lower() for one in words[:2]] != ["file", "queryfileid"]:
+            return None
+        found = self.files.file_id(words[2]) if self.knobs.has_file_ids else None
+        return Finished(0, f"{self.text('file_id')} {found}\r\n".encode()) if found else Finished(1, b"Error 2\r\n")
 
     def _guest_value(self, script):
         """The output of a script that reads a value of a guest. Hyper-V has them only of a VM that runs."""

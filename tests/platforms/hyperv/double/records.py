@@ -53,6 +53,7 @@ class Knobs:
     merge_seconds: float = 10.0
     lock_seconds: float = 0.0  # seconds for which files stay locked after the VM no longer shows the merge
     start_while_merging: bool = True
+    has_file_ids: bool = True  # False: fsutil fails, as it does for a file on a server that has none
     checkpoint_needs_files: bool = True  # False: a checkpoint of a lost disk is deleted, and never merged
     unknown_switch: str = "InvalidParameter"  # or "ObjectNotFound"
     deleted_late: float = 0.0  # seconds until objects of a deleted VM show IsDeleted
@@ -261,6 +262,7 @@ class Vm:
     state: str = "Off"
     version: str = "9.0"
     is_clustered: bool = False
+    replication: str = "Disabled"  # a name of VMReplicationState
     snapshots: list = field(default_factory=list)
     parent: str | None = None  # the id of the checkpoint on which the VM's disks are based
     busy: list = field(default_factory=list)  # operational statuses in addition to Ok

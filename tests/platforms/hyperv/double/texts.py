@@ -31,6 +31,7 @@ ENGLISH = {
     "vhd": "Failed to create the virtual hard disk.",
     "vhd_file": "The system failed to {verb} '{name}'.",
     "in_use": "The operation cannot be performed while the object is in use.",
+    "file_id": "File ID is",
     "attached": "Cannot add '{name}'. The disk is already connected to the virtual machine.",
     "attachment": "User account does not have permission required to open attachment '{name}'.",
     "file": "The file or directory '{name}' was not found.",

@@ -112,6 +112,10 @@ def remove_vm(call):
         call.ask()
         if vm.state not in ("Off", "Saved", "OffCritical", "SavedCritical"):
             raise call.failed("InvalidState", "delete", details=("object_state",), name=vm.name)
+        # READ learn.microsoft.com/windows-server/virtualization/hyper-v/replication (remove replication first); that
+        # Remove-VM itself fails, and how, is ASSUMED.
+        if vm.replication != "Disabled" or vm.is_clustered:
+            raise call.failed("InvalidState", "delete", details=("object_state",), name=vm.name)
         vm.snapshots.clear()
         call.host.files.delete(configuration(vm))
         call.host.delete(vm)

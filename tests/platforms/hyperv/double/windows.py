@@ -83,6 +83,16 @@ def _variable(call, path):
     return NetObject("System.Collections.DictionaryEntry", Key=found[0], Value=found[1])
 
 
+@handles("Get-ItemProperty")
+def get_property(call):
+    """Only the id of the installation: READ learn.microsoft.com/openspecs/windows_protocols (MS-RRP: MachineGuid is a
+    REG_SZ below Cryptography that Setup creates); any user may read it (ASSUMED)."""
+    for path in call.get("LiteralPath"):
+        if path.lower() != "hklm:\\software\\microsoft\\cryptography":
+            raise _error(call, "PathNotFound", "ObjectNotFound", path)
+        yield NetObject("System.Management.Automation.PSCustomObject", MachineGuid=call.host.machine)
+
+
 @handles("Get-FileHash")
 def get_hashes(call):
     files = call.host.files
@@ -102,11 +112,18 @@ def get_children(call):
     files, found = call.host.files, []
     for path in _paths(call):
         if files.is_denied(path) and files.is_folder(path):
-            call.context.error(_no_right(call, "DirUnauthorizedAccessError", path))
+            call.context.error(_no_right(call, "DirUnauthorizedAccessError", files.name(path)))
             continue
         below = files.below(path) if files.is_folder(path) else [path]
-        deep = call.get("Recurse")
-        found += [one for one in below if deep or parent(one) == files.key(path) or not files.is_folder(path)]
+        # READ learn.microsoft.com/powershell/module/microsoft.powershell.management/get-childitem: Depth implies
+        # Recurse, and 0 is the directory itself. Links are not followed (READ for 7, ASSUMED for 5.1).
+        levels = call.get("Depth", 99 if call.get("Recurse") else 0)
+        start = files.key(path).count("\\") + 1
+        for one in below if files.is_folder(path) else ():
+            if files.is_folder(one) and files.is_denied(one) and one.count("\\") - start < levels:
+                call.context.error(_no_right(call, "DirUnauthorizedAccessError", files.name(one)))
+        below = [one for one in below if one == path or not files.is_denied(parent(one))]
+        found += [one for one in below if one.count("\\") - start <= levels or not files.is_folder(path)]
     if call.get("Filter"):
         found = [one for one in found if like(base(one), call.get("Filter"))]
     if call.get("File") or call.get("Directory"):

@@ -66,9 +66,8 @@ class Knobs:
 class _Files(FileSystem):
     """Files by paths, which may have the prefix of long paths (``\\\\?\\``)."""
 
-    @staticmethod
-    def _key(path):
-        return FileSystem._key(path.removeprefix("\\\\?\\"))
+    def _key(self, path):
+        return super()._key(path.removeprefix("\\\\?\\"))
 
 
 class WslHost:
