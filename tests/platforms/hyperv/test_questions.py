@@ -95,6 +95,6 @@ def test_commands_arrive_as_written_and_answers_are_judged(tmp_path, ansible_pla
     assert next(one for one in noted if one["id"] == "json")["answer"] == "error in another language"
 
 
-@pytest.mark.parametrize(("platform", "count"), [("hyperv", 6), ("wsl", 5)])
+@pytest.mark.parametrize(("platform", "count"), [("hyperv", 7), ("wsl", 5)])
 def test_without_permission_only_questions_that_change_nothing_are_asked(platform, count):
     assert len(names(platform, False)) == count
