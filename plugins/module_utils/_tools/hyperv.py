@@ -13,7 +13,7 @@ from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .._ports import permits
 from .._ports.windows_request import Chain, Ref, call, pick, properties
-from .windows_files import key_of
+from .windows_files import key_of, machine_call
 
 #: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
@@ -173,6 +173,7 @@ _VM = {
     **_HARDWARE,
     **properties(
         "AutomaticStartAction", "AutomaticStopAction", "CheckpointType", "AutomaticCheckpointsEnabled", "IsClustered",
+        "ReplicationState",
         "ParentSnapshotId", "Uptime", "MemoryAssigned",
         VMIntegrationService=properties("Id", "Enabled", "PrimaryOperationalStatus"),
     ),
@@ -183,19 +184,24 @@ _SNAPSHOT = {
     **properties("IsAutomaticCheckpoint"),
 }
 #: Attached: a VM that is on has the disk, or another program, such as a backup, has mounted it.
-_VHD = properties("Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize", "Attached")
+_VHD = properties(
+    "Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize", "Attached", "DiskIdentifier"
+)
+#: What shows which files a disk needs. The files with one DiskIdentifier are one, or copies.
+NEEDED = properties("Path", "ParentPath", "DiskIdentifier")
 _BOOT = properties("BootType", Device=properties("Id"))
 _FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
 
 
 def host_chain():
-    """Calls that read the host: default folders, CPUs, memory, and switches."""
+    """Calls that read the host: default folders, CPUs, memory, switches, and the id of its Windows."""
     host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")
     return Chain(
         "host",
         (
             hyperv("Get-VMHost", show=host),
             hyperv("Get-VMSwitch", show=properties("Id", "Name", "SwitchType")),
+            machine_call(),
         ),
     )
 
@@ -277,8 +283,8 @@ def disks_chain(with_macs=False):
         (
             hyperv("Get-VM", keep="all", show={**owner, **drives}),
             _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path"), **media}),
-            *_disk_calls("all", properties("Path", "ParentPath")),
-            *_disk_calls("snapshots", properties("Path", "ParentPath")),
+            *_disk_calls("all", NEEDED),
+            *_disk_calls("snapshots", NEEDED),
         ),
     )
 

@@ -11,7 +11,7 @@ import re
 from .._core.errors import PolyvirtError, Refused
 from .._core.pattern import Pattern
 from .._ports import permits
-from .._ports.windows_request import call, properties, read_part
+from .._ports.windows_request import call, properties, read_part, run
 
 #: The HRESULT of an error about a file that something else has open.
 SHARING_VIOLATION = 0x80070020
@@ -20,8 +20,12 @@ _PATH = Pattern(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
 #: The code of an error about missing rights.
 _ACCESS_DENIED = 0x80070005
 READ_REMEDY = "Give the user of the connection permission to read and change the file."
-#: The beginning of a long path, which only names another limit of its length.
-_LONG = Pattern(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
+#: The beginnings of paths in Win32's namespaces of files and devices, which name the same files.
+_NAMESPACE = Pattern(r"\\\\[?.]\\(?=[A-Za-z]:)|\\\\[?.]\\UNC(?=\\)", re.IGNORECASE)
+#: It opens the file, so its answer is the same for all names of a file; Windows PowerShell has no function for that
+#: (learn.microsoft.com/windows-server/administration/windows-commands/fsutil-file, queryfileid).
+_FSUTIL = "%SystemRoot%\\System32\\fsutil.exe"
+_FILE_ID = Pattern(rb"0x[0-9A-Fa-f]{16,32}")
 #: {option: an example of its path}; the paths of other options are those of disks.
 _EXAMPLES = {
     "iso": "C:\\ISO\\debian.iso",
@@ -34,8 +38,24 @@ _NO_NAME = Pattern(rf'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)|{_DEVICE}')
 
 
 def key_of(path):
-    """A path in a form in which two paths can be compared."""
-    return ntpath.normpath(path).lower()
+    """A path in a form in which two spellings can be compared. Links, short names and shares are other paths."""
+    return _plain(path).lower()
+
+
+def _plain(path):
+    path = path.replace("/", "\\")
+    return ntpath.normpath(_NAMESPACE.sub(lambda found: "\\" * found[0].upper().endswith("UNC"), path, count=1))
+
+
+def file_id_call(path):
+    """A call that reads which file of its volume a path leads to; ``file_id`` reads the answer."""
+    return run(_FSUTIL, ["file", "queryfileid", path], 10, reads=True, go_on=True)
+
+
+def file_id(answer):
+    """Return None if Windows does not say it. Files of two volumes may have the same one."""
+    found = _FILE_ID.search(answer.bytes("stdout")) if answer.error is None else None
+    return found and found[0]
 
 
 def windows_path(vm, option, path):
@@ -45,8 +65,7 @@ def windows_path(vm, option, path):
 
 def absolute_path(about, path, example):
     """An absolute path on the host, with backslashes; ``about`` begins the message about any other."""
-    path = path.replace("/", "\\")
-    path = ntpath.normpath(_LONG.sub(lambda found: "\\" * found[0].upper().endswith("UNC"), path, count=1))
+    path = _plain(path)
     if not _PATH.match(path):
         raise Refused(f"{about}: '{path}' is not an absolute path on Windows.", f"Set a path such as {example}.")
     wrong = _NO_NAME.search(ntpath.splitdrive(path)[1])
@@ -126,6 +145,14 @@ def hash_in(answer):
 def environment_call(name, **more):
     """A call that reads a variable of the environment; its object has the property Value."""
     return file_command("Get-Item", [f"Env:{name}"], show=properties("Value"), **more)
+
+
+def machine_call():
+    """A call that reads the id that Setup gave to this Windows, as MachineGuid: two hosts may have one name."""
+    path = "HKLM:\\SOFTWARE\\Microsoft\\Cryptography"
+    return file_command(
+        "Get-ItemProperty", [path], {"Name": ["MachineGuid"]}, show=properties("MachineGuid"), go_on=True
+    )
 
 
 def parents_of(folder):

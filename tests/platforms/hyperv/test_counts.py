@@ -12,7 +12,7 @@ from platforms.hyperv.double.records import GIB
 from platforms.hyperv.tasks import run
 
 #: Maximum bytes of the request and of the answer of a task with nothing to do: (for the task, for each VM).
-_REQUEST, _ANSWER = (5130, 150), (1500, 3200)
+_REQUEST, _ANSWER = (5450, 150), (1600, 3300)
 
 
 @pytest.mark.parametrize("count", [1, 20, 200])
@@ -126,7 +126,7 @@ def test_disks_of_all_vms_are_read_once_and_without_their_settings():
     host = host_with(names_of(200))
     result, counts = counted(host, name=["web0", "web1"], state="started")
     assert (result["failed"], counts.requests) == (False, 3)
-    assert counts.received < 200 * 590
+    assert counts.received < 200 * 650
     counted(host, name=["linked"], image={"source": BASE, "linked": True})
     assert counted(host, name=["b"], disks=[{"slot": "SCSI 0:1", "source": BASE}])[0]["failed"]
 

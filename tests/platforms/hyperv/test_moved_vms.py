@@ -9,11 +9,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, split_notes
 
 from platforms.hyperv.counts import host_with
+from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.tasks import done, run
 
 NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}, {"size": "4G"}], "networks": []}
 WEB = {"name": ["web"]}
 FIRST, SECOND = (f"C:\\Hyper-V\\Disks\\web-scsi0-{number}.vhdx" for number in range(2))
+MACHINE = HyperV().machine
 SEED = "C:\\Hyper-V\\Disks\\web-seed.iso"
 
 
@@ -33,13 +35,15 @@ def _moved(recorded, **more):
 
 
 def test_files_recorded_on_this_host_are_deleted():
-    host = _moved("HOST")
+    host = _moved(MACHINE)
     assert done(host, **WEB, state="absent")["vms"][0]["kept"] == []
     assert not {one.lower() for one in (FIRST, SECOND, SEED)} & set(host.files.contents)
 
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
-@pytest.mark.parametrize(("recorded", "why"), [("OLD", "recorded on the host OLD"), (None, "recorded without a host")])
+@pytest.mark.parametrize(
+    ("recorded", "why"), [("OLD", "recorded on the host OLD"), (None, "without a host"), ("HOST", "on the host HOST")]
+)
 def test_recorded_path_that_is_not_attached_is_kept_and_named(recorded, why, delete_disks):
     host = _moved(recorded)
     for check in (True, False):
@@ -53,16 +57,23 @@ def test_recorded_path_that_is_not_attached_is_kept_and_named(recorded, why, del
 def test_next_change_adds_the_host_to_a_record():
     host = _moved(None)
     done(host, **WEB, cpus=4)
-    assert (_mark(host)["host"], _mark(host)["disks"]) == ("HOST", [FIRST, SECOND])
+    assert (_mark(host)["host"], _mark(host)["disks"]) == (host.machine, [FIRST, SECOND])
     assert done(host, **WEB, state="absent")["vms"][0]["kept"] == []
 
 
 def test_next_change_forgets_the_files_of_the_old_host():
     host = _moved("OLD")
     done(host, **WEB, cpus=4)
-    assert (_mark(host)["host"], _mark(host)["disks"], _mark(host)["files"]) == ("HOST", [FIRST], [])
+    assert (_mark(host)["host"], _mark(host)["disks"], _mark(host)["files"]) == (host.machine, [FIRST], [])
     done(host, **WEB, state="absent")
     assert SECOND.lower() in host.files.contents
+
+
+def test_host_without_an_id_proves_nothing():
+    """Its user may not read the id: then no record shows that a file is of this host."""
+    host = _moved("")
+    host.machine = ""
+    assert {one["path"] for one in done(host, **WEB, state="absent")["vms"][0]["kept"]} == {SECOND, SEED}
 
 
 @pytest.mark.parametrize("recorded", ["OLD", None])

@@ -32,7 +32,8 @@ def checkpoint_owner():
 def test_disk_that_only_a_checkpoint_of_another_vm_uses_is_not_deleted(checkpoint_owner):
     host = checkpoint_owner
     kept = done(host, name=["b"], state="absent")["vms"][0]["kept"]
-    assert [(one["path"], one["reason"]) for one in kept] == [(SHARED, "used by a snapshot of a")]
+    # The file that Hyper-V had created for the detached disk of a is on top of it, too.
+    assert [(one["path"], one["reason"].endswith("avhdx, a snapshot of a")) for one in kept] == [(SHARED, True)]
     done(host, "snapshot", name=["a"], snapshot="one", state="restored")
     done(host, name=["a"], state="started")
 
@@ -58,7 +59,7 @@ def test_parent_of_a_disk_that_only_a_checkpoint_uses_is_protected():
     result = run(host, name=["base"], state="started")
     assert (result["failed"], "because snapshots of copy need it" in result["msg"]) == (True, True), result["msg"]
     kept = done(host, name=["base"], state="absent")["vms"][0]["kept"]
-    assert [one["reason"] for one in kept] == ["used by a snapshot of copy"]
+    assert [one["reason"].endswith("avhdx, a snapshot of copy") for one in kept] == [True]
 
 
 def test_checkpoints_that_cannot_be_read_are_no_reason_to_attach_a_disk(checkpoint_owner):

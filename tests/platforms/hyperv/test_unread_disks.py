@@ -9,16 +9,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.driver import HyperVDriver
 
 from platforms.hyperv.counts import BASE, host_with
-from platforms.hyperv.double.host import HyperV
-from platforms.hyperv.double.records import Drive, Knobs
+from platforms.hyperv.double.records import Drive
 from platforms.hyperv.tasks import done, run
 
 NEW = {"memory": "1G", "disks": [{"size": "8G"}], "networks": []}
 LEAF = "C:\\Hyper-V\\Disks\\leaf-scsi0-0.vhdx"
 TASKS = {
-    "start": {"state": "started"},
     "grow": {"disks": [{"size": "20G"}]},
-    "attach": {"disks": [{}, {"source": BASE}]},
     "delete all": {"state": "absent", "delete_disks": "all"},
 }
 
@@ -37,6 +34,7 @@ def _lock(host):
 def _hide(host):
     share = "\\\\server\\disks\\leaf.vhdx"
     host.vm("leaf").hardware.disks()[0].path = host.disk(share, type="Differencing", parent=BASE)
+    host.files.delete(LEAF)
     host.reaches_shares = False
     return share, "CredSSP"
 
@@ -70,12 +68,29 @@ def test_disk_that_may_be_a_base_is_kept(make):
     assert remedy in kept["reason"]
 
 
-def test_new_disk_is_no_base():
-    host = host_with()
+@pytest.mark.parametrize("make", [_lock, _hide])
+def test_unreadable_disk_stops_nothing_that_loses_no_file(make):
+    host = host_with(["old"])
     _clone(host)
-    host.lock([LEAF])
+    make(host)
+    for options in (
+        {"state": "started"},
+        {"state": "stopped", "stop_mode": "force"},
+        {"disks": [{}, {"source": BASE}]},
+    ):
+        assert done(host, name=["old"], **options)["changed"]
     done(host, **{**NEW, "name": ["new"], "state": "started"})
+    done(host, name=["copy"], clone={"source": "base"})
     done(host, name=["leaf"], cpus=2)
+
+
+@pytest.mark.parametrize(("other", "is_refused"), [("C:\\other.vhd", False), ("C:\\other.vhdx", True)])
+def test_disk_that_cannot_be_read_has_no_base_of_another_format(other, is_refused):
+    host = host_with(["old"])
+    host.add("other", disk=other)
+    host.lock([other])
+    for check in (True, False):
+        assert run(host, check=check, name=["old"], disks=[{"size": "20G"}])["failed"] == is_refused
 
 
 def test_vm_with_an_unreadable_disk_is_detached_from_it_as_the_remedy_says():
@@ -84,16 +99,6 @@ def test_vm_with_an_unreadable_disk_is_detached_from_it_as_the_remedy_says():
     host.lock([LEAF])
     done(host, name=["leaf"], disks=[{"slot": "SCSI 0:0", "state": "absent"}])
     done(host, name=["base"], state="started")
-
-
-def test_base_is_not_started_while_a_clone_is_merged():
-    host = HyperV(knobs=Knobs(merge_delay=3.0, merge_seconds=100.0))
-    _clone(host)
-    done(host, "snapshot", name=["leaf"], snapshot="one")
-    leaf = host.vm("leaf")
-    leaf.snapshots.clear()
-    host.lock(host.files.chain(leaf.hardware.disks()[0].path)[:2])
-    _refused(host, "a disk file of leaf, cannot be read", name=["base"], state="started")
 
 
 @pytest.mark.parametrize("state", ["started", "absent"])
@@ -156,18 +161,21 @@ def test_disk_that_has_become_a_base_since_the_plan_is_not_written(monkeypatch):
     assert "base: the VM cannot be started: a disk of VM 'other' is on top of C:\\" in result["msg"]
 
 
-@pytest.mark.parametrize(("ends", "state"), [(60, "Running"), (None, "Off")])
-def test_end_of_a_merge_of_another_vm_is_awaited(monkeypatch, ends, state):
-    """Without an end, the time is over after a quarter of an hour."""
+@pytest.mark.parametrize(("ends", "size"), [(60, 20), (None, 10)])
+def test_end_of_a_merge_of_another_vm_is_awaited(monkeypatch, ends, size):
+    """What its disk needs cannot be read meanwhile. Without an end, the time of the task is over."""
     host = host_with(["web", "other"])
     other = host.vm("other")
+    path = other.hardware.disks()[0].path
 
     def merge():
         other.busy.append("MergingDisks")
-        host.lock([other.hardware.disks()[0].path])
+        host.lock([path])
         if ends:
-            host.clock.at(ends, lambda: (other.busy.clear(), host.unlock([other.hardware.disks()[0].path])))
+            host.clock.at(ends, lambda: (other.busy.clear(), host.unlock([path])))
 
-    _after_the_plan(monkeypatch, host, merge)
-    result = run(host, name=["web"], state="started")
-    assert (result["failed"], host.vm("web").state) == (state == "Off", state), result
+    host.before("Get-VM", merge, call=3)
+    result = run(host, name=["web"], disks=[{"size": "20G"}])
+    (disk,) = host.vm("web").hardware.disks()
+    assert (result["failed"], host.files.vhd(disk.path).size) == (not ends, size << 30), result
+    assert ends or "Hyper-V still merges disks of VM 'other'" in result["msg"]

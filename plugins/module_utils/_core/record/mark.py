@@ -200,7 +200,7 @@ def _text_of(identity):
 def why_elsewhere(mark, host):
     """Return why a file in a mark that its VM does not have may be one of others; empty if it was recorded here."""
     recorded = mark.get(HOST)
-    if recorded == host:
+    if host and recorded == host:  # Without an id of the host, it is not known to be this one.
         return ""
     return f"recorded on the host {recorded}" if recorded else "recorded without a host"
 
@@ -212,7 +212,7 @@ def mark_on(host, mark, is_attached):
     task would overwrite.
     """
     keys = ("making", "answers", "nvram", "left") if HOST not in mark else _FILES
-    here = {} if mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
+    here = {} if host and mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
     return {**mark, **here, HOST: host}
 
 

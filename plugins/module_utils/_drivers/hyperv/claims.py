@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ntpath
+from types import MappingProxyType
 
 from ..._core.errors import Refused
+from ..._core.frozen import replace
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.sharing.claims import (
     BASE,
@@ -21,33 +23,32 @@ from ..._core.sharing.claims import (
     SHARED,
     SNAPSHOTS,
     UNREADABLE,
+    WITHOUT_VM,
     WRITE,
     Claim,
     Held,
     HoldsClaims,
 )
-from ..._core.sharing.losses import sources_not_read, with_images_needed
+from ..._core.sharing.losses import lost_files, sources_not_read
 from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import is_on_share, key_of
-from .hyperv_vm import merged_files
+from .hyperv_vm import DISK_FILES, merged_files, paths_of
 from .mark import is_temporary, mark_of, own_mark
-from .observe import disk_files_in
+from .observe import disk_files_in, strays_chain
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
 from .settings.networks import mac_of
-
-#: Seconds after which a merge that has not ended is an error.
-MERGE_TIMEOUT = 900
+from .traits import DisksMerging
 
 
 class HyperVClaims(HoldsClaims):
     """The claims of all VMs of one host."""
 
-    unread = sources_not_read(not_here="saved_memory undefined backups records", in_part="alone")
+    unread = sources_not_read(not_here="saved_memory undefined backups records")
 
     def __init__(self, driver):
-        self._driver = driver
+        self._driver, self._folders = driver, set()
 
     def read_place(self):
         return self._driver.host.computer, "hyperv"
@@ -67,28 +68,55 @@ class HyperVClaims(HoldsClaims):
         found = self._driver.users_now(again=True, with_macs=True) if with_macs else self._driver.all_disks()
         if any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
             found.lost = frozenset()  # A file that is restored later needs the image again.
-        return with_images_needed(self, wanted, [self._of_vm(found, raw) for raw in found.vms.values()])
+        chains = self._strays_chains(found, wanted)
+        return self._all_held(found, wanted, self._driver.send(chains) if chains else ())
 
     def held_now(self, wanted):
-        found = self._driver.users_now(again=True)
-        return [self._of_vm(found, raw) for raw in found.vms.values()]
+        found, strays = self._driver.users_and(self._strays_chains(self._driver.found, wanted))
+        lost = lost_files(wanted)
+        for raw in found.vms.values() if lost else ():
+            if found.is_working(raw) and any(one.mode == UNREADABLE for one in self._of_vm(found, raw, lost).claims):
+                raise DisksMerging(f"Hyper-V still merges disks of VM '{raw['Name']}'.", "Run the task again later.")
+        return self._all_held(found, wanted, strays)
 
-    def need_of_others(self, found, vm_id, files=None):
-        """Return (claim, raw VM) of another VM that needs one of ``files``, or may need it, or (None, None).
+    def _all_held(self, found, wanted, strays):
+        """Return what the VMs in ``found`` hold, and the disk files that no VM has if ``wanted`` loses some file."""
+        lost = lost_files(wanted)
+        held = [self._of_vm(found, raw, lost) for raw in found.vms.values()]
+        for result in strays:
+            held += self._strays(disk_files_in(result), wanted, held)
+        owners = {claim.identity for claim in wanted if claim.kind == OWN}
+        own = [claim for one in held if one.owner_id in owners for claim in one.claims]
+        keys = {claim.identity[1] for claim in (*wanted, *own) if claim.kind == FILE and not claim.is_new}
+        names = self._driver.other_names({**self._driver.found.disks, **found.disks}, keys)
+        return [replace(one, claims=tuple(self._by_all_names(one.claims, names))) for one in held] if names else held
 
-        Without ``files``: of one with a disk on top of those that the VM writes to.
-        """
-        others = [raw for raw in found.vms.values() if raw is not found.raw(vm_id)]
-        own = self._of_vm(found, found.raw(vm_id)).claims if files is None and found.raw(vm_id) else ()
-        keys = {claim.identity for claim in own if claim.mode in (WRITE, SHARED)} | set(map(self.identity, files or ()))
-        for raw in others if keys else ():
-            for claim in self._of_vm(found, raw).claims:
-                if claim.identity in (UNREADABLE, *keys) and (files or claim.mode == BASE):
-                    return claim, raw
-        return None, None
+    def _by_all_names(self, claims, names):
+        """Yield ``claims``, and each of a file again for its other paths in ``names``: it is the same file."""
+        for claim in claims:
+            yield claim
+            for path in names.get(claim.identity[1], ()) if claim.kind == FILE else ():
+                yield replace(claim, identity=self.identity(path))
 
-    def _of_vm(self, found, raw):
-        claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive, raw["Name"])]
+    def check_no_child(self, vm):
+        """Raise Refused if a disk of another VM is on top of one that ``vm`` writes to once it is started."""
+        owner = self.owner_id(vm.id)
+        held = self._all_held(self._driver.users_now(), [Claim(OWN, owner)], ())
+        own = [claim for one in held if one.owner_id == owner for claim in one.claims]
+        written = {claim.identity for claim in own if claim.mode in (WRITE, SHARED)}
+        for other in (one for one in held if one.owner_id != owner):
+            for claim in other.claims:
+                if claim.mode == BASE and claim.identity in written:
+                    raise Refused(
+                        f"{vm.name}: the VM cannot be started: a disk of VM '{other.name}' is on top of {claim.text}"
+                        " by now.",
+                        f"Delete VM '{other.name}' first, or start a full clone of this VM.",
+                    )
+
+    def _of_vm(self, found, raw, lost=MappingProxyType({})):
+        """``lost`` are the files that are lost, {identity: path}: what cannot be read may need them."""
+        drives = raw.get("HardDrives") or ()
+        claims = [claim for drive in drives for claim in self._of_drive(found, drive, raw["Name"], lost)]
         claims += self._of_media(raw, "iso")
         # Without their networks, which matter only for other MACs than those that a task keeps.
         macs = enumerate(map(mac_of, raw.get("NetworkAdapters") or ()))
@@ -97,14 +125,14 @@ class HyperVClaims(HoldsClaims):
             claims += self._of_media(snapshot, SNAPSHOTS)
             for drive in snapshot.get("HardDrives") or ():
                 claims += [self._claim(path, BASE, SNAPSHOTS) for path in found.chain(drive.get("Path"))]
-                claims += _unreadable(found, drive, raw["Name"], SNAPSHOTS)
+                claims += _unreadable(found, drive, raw["Name"], SNAPSHOTS, lost)
         name, also = raw["Name"], None
         if is_temporary(name):  # A creation names its VM last.
             name = (mark_of(raw) or {}).get("name") or name
             also = self.owner_id(name)
         return Held(self.owner_id(raw["Id"]), name, state_of(raw.get("State") or "Off").power, tuple(claims), also)
 
-    def _of_drive(self, found, drive, name):
+    def _of_drive(self, found, drive, name, lost):
         """A VM writes to the file of its last checkpoint, and a deletion of checkpoints to its disk below."""
         disk, option = found.file_without_checkpoints(drive.get("Path")), f"disks.{drive_slot(drive)}"
         own = mode = SHARED if drive.get(IS_SHARED) else WRITE
@@ -113,25 +141,48 @@ class HyperVClaims(HoldsClaims):
             if key_of(path) not in found.lost:
                 yield self._claim(path, mode, option, part_of)
             mode = BASE if path == disk else mode
-        yield from _unreadable(found, drive, name, option)
+        yield from _unreadable(found, drive, name, option, lost)
 
     def _of_media(self, owner, option):
         """A VM reads the prepared ISO images in its drives; a checkpoint needs them after it is restored."""
         paths = [drive.get("Path") or "" for drive in owner.get("DVDDrives") or ()]
         return [self._claim(path, READ, option) for path in paths if NO_PROMPT in path.lower()]
 
-    def without_vm(self, images, held):
-        """Differencing disks in all directories of disks, whichever VM they were of."""
-        texts = [claim.text for one in held for claim in one.claims if claim.option.startswith("disks.")]
-        folders = {key_of(one) for one in (self.folder, *map(ntpath.dirname, (*texts, *images))) if one}
-        paths, disks = disk_files_in(self._driver, sorted(folders))
-        self._driver.found.add((), (), (), disks)
-        unread = [path for path in paths if key_of(path) not in {*self._driver.found.disks, *map(key_of, images)}]
-        if unread:
-            raise Refused(
-                f"{', '.join(unread)} cannot be read.", "Close the programs that have them open, or delete them."
-            )
-        return self.stray_disks(paths, held)
+    def _strays_chains(self, found, wanted):
+        """Return the chain that searches the directories of disks for files that no VM has, if a file is lost."""
+        lost = lost_files(wanted)
+        paths = [*lost.values(), *(path for owner in found.owners() for path in paths_of(owner))] if lost else ()
+        self._folders |= {*filter(None, (self.folder, *map(ntpath.dirname, paths)))}
+        return [strays_chain(self._folders)] if lost else []
+
+    def _strays(self, search, wanted, held):
+        """Return the Held of disk files that no VM has, except for those that are gone after the task.
+
+        One that cannot be read may need the lost files in its directory, and stored images, which many disks need; a
+        directory that cannot be listed, its files. What lies elsewhere is a warning.
+        """
+        disks, paths, missed = search
+        known, gone = self._driver.found.disks, {one.identity for one in wanted if one.mode in (DELETE, MERGE)}
+        self._driver.found.add((), (), (), [one for one in disks if key_of(one["Path"]) not in known])
+        strays = self.stray_disks([path for path in paths if self.identity(path) not in gone], held)
+        lost = lost_files(wanted)
+        # Hyper-V leaves files behind if a disk with checkpoints is detached; it can be attached again.
+        strays = [replace(one, claims=tuple(claim for claim in one.claims if claim.identity in lost)) for one in strays]
+        images = {one.identity for one in wanted if (one.mode, one.option) == (DELETE, "image")}
+        for path in (*missed, *(one.name for one in strays if key_of(one.name) not in self._driver.found.disks)):
+            folders, of_images = {key_of(path), key_of(ntpath.dirname(path))}, images if path not in missed else ()
+            near = {
+                identity: below
+                for identity, below in lost.items()
+                if key_of(ntpath.dirname(below)) in folders or identity in of_images
+            }
+            if near:
+                text = f"{path}, which no VM has, cannot be read, so this disk may be below it"
+                claims = _may_need(path, text, WITHOUT_VM, near, any_format=path in missed)
+                strays.append(Held(self.owner_id(f"{path} "), path, claims=tuple(claims)))
+            else:
+                self.warn(f"Not searched for images that no VM has and that need a lost file: {path}.")
+        return strays
 
     def _claim(self, path, mode, option, part_of=None):
         return Claim(FILE, self.identity(path), mode, option, path, part_of=part_of)
@@ -189,13 +240,29 @@ def own_media(raw, step):
     return [path for path in step.arguments.get(ANSWER_MEDIA, ()) if path in own_mark(raw).get("answers", ())]
 
 
-def _unreadable(found, drive, name, option):
-    """Yield the claim of a disk that could not be read: any disk may be below it, so none may be changed."""
+def _unreadable(found, drive, name, option, lost):
+    """Yield the claims of a disk that could not be read: the lost files of its format may be below it."""
     for last in found.chain(drive.get("Path"))[-1:]:
         # A physical disk has no files below it.
         if found.may_need_any(last):
-            text = f"{last}, a disk file of {name}, cannot be read, so this disk may be below it"
-            yield Claim(FILE, UNREADABLE, BASE, option, text, remedy=_ON_SHARE if is_on_share(last) else _LOCKED)
+            about = f"{last}, a disk file of {name}, cannot be read, so this disk may be below it"
+            yield from _may_need(last, about, option, lost)
+
+
+def _may_need(path, text, option, lost, any_format=False):
+    """Yield claims on those files ``lost`` ({identity: path}) that a disk may need.
+
+    New-VHD accepts no parent of another format (learn.microsoft.com/powershell/module/hyper-v/new-vhd), and tells
+    formats by the ends of names.
+    """
+    remedy = _ON_SHARE if is_on_share(path) else _LOCKED
+    for identity, below in lost.items():
+        if below.lower().endswith(DISK_FILES) and (any_format or _format(path) == _format(below)):
+            yield Claim(FILE, identity, UNREADABLE, option, text, remedy=remedy)
+
+
+def _format(path):
+    return "VHD" if path.lower().endswith((".vhd", ".avhd")) else "VHDX"
 
 
 _LOCKED = (
@@ -205,49 +272,3 @@ _LOCKED = (
 _ON_SHARE = (
     "Use a connection that delegates credentials to the share, such as CredSSP. If the file is lost, detach the disk."
 )
-
-
-# Who needs the disks of a VM, asked again directly before a step: the plan may be minutes old. -----------------------
-
-
-def check_unused(driver, vm, files, merges=False):
-    """Raise Refused if another VM needs, or may need, one of the ``files`` that are deleted with ``vm``.
-
-    ``merges``: or one into which Hyper-V merges its checkpoints, which it does whatever files are kept.
-    """
-    path, name = _need(driver, vm, files, merges) if files or merges else (None, None)
-    if name:
-        instead = f"delete VM '{name}' first" if merges else "keep the file with delete_disks: none"
-        raise Refused(
-            f"{vm.name}: the VM cannot be deleted: VM '{name}' needs {path} by now.",
-            f"Detach it from VM '{name}', or {instead}.",
-        )
-
-
-def check_not_needed(driver, vm):
-    """Raise Refused if a disk of another VM is, or may be, on top of one that ``vm`` writes to once it is started."""
-    path, name = _need(driver, vm)
-    if name:
-        raise Refused(
-            f"{vm.name}: the VM cannot be started: a disk of VM '{name}' is on top of {path} by now.",
-            f"Delete VM '{name}' first, or start a full clone of this VM.",
-        )
-
-
-def _need(driver, vm, files=None, merges=False):
-    """Return (file, name of the other VM that needs it) or (None, None); see ``need_of_others``.
-
-    What is below a file cannot be read while it is merged, so the end of a merge is awaited.
-    """
-    clock = driver.windows.clock
-    deadline = clock.now() + MERGE_TIMEOUT
-    while True:
-        found = driver.users_now()
-        below = merged_files(found, found.raw(vm.id)).values() if merges and found.raw(vm.id) else ()
-        lost = [*files, *filter(None, below)] if merges else files
-        claim, raw = driver.claims.need_of_others(found, vm.id, lost)
-        if claim is None or claim.identity != UNREADABLE:
-            return (claim.text, raw["Name"]) if claim else (None, None)
-        if clock.now() >= deadline or not found.is_working(raw):
-            raise Refused(f"{vm.name}: {claim.text}.", claim.remedy)
-        clock.sleep(2)

@@ -115,7 +115,7 @@ class _Creation:
             if not disk.get("source"):
                 self.paths[slot] = path_of_new(folder, name, slot, {**disk, "format": self._format(slot)})
         recorded = {"files": list(seed), **recorded_media(arguments["creation"], seed)}
-        self.host = {HOST: driver.host.computer}
+        self.host = {HOST: driver.host.machine}
         self.mark = {**empty_mark(None), **self.host, "name": name, "inputs": inputs_of(arguments), **recorded}
         #: Paths of the files that were created.
         self._created_files = []

@@ -12,12 +12,15 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import POWER, VM, WORK, hyperv, the_vm
 from ..._tools.windows_files import removal
-from .claims import MERGE_TIMEOUT, check_unused
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
 
+#: Seconds after which a merge that has not ended is an error.
+MERGE_TIMEOUT = 900
 #: Seconds for which one request waits for a merge to end.
 _WAIT_PER_REQUEST = 10
+#: The name of VMReplicationState of a VM without replication.
+_NOT_REPLICATED = "Disabled"
 
 
 def delete(driver, vm, step):
@@ -27,10 +30,7 @@ def delete(driver, vm, step):
         files, as_planned = step.arguments.get("files", ()), _checkpoints_as_planned(driver, vm)
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
-            # A merge writes to the disk below, on which another VM may be based by now.
-            check_unused(driver, vm, files, merges=True)
             yield from _remove_checkpoints(driver, vm, as_planned)
-        check_unused(driver, vm, files)
         yield from _remove(as_planned, vm.id, files)
     except NotFound:
         return  # The step may have been sent before.
@@ -38,18 +38,34 @@ def delete(driver, vm, step):
         if error.id == "NotFewer":
             message = f"{vm.name}: a checkpoint was taken after the task was planned, so the VM is not deleted."
             raise Refused(message, "Run the task again.") from error
+        if error.id == "NotOne":
+            raise Refused(*_not_removed(vm.name, "is replicated or managed by a failover cluster by now")) from error
         if not (yield from _is_gone(vm.id)):
             raise error
 
 
 def _checkpoints_as_planned(driver, vm):
-    """Return calls that read a VM and its checkpoints, and fail with NotFewer if the plan does not list one of these.
-
-    A checkpoint goes with its VM.
+    """Return calls that read a VM and its checkpoints. They fail with NotFewer if the plan does not list one of these,
+    which goes with its VM, and with NotOne if Remove-VM would fail when the files are gone.
     """
+    free = pick("vm", "free", conditions={"ReplicationState": [_NOT_REPLICATED], "IsClustered": [False]})
     new = {"!Id": list(driver.checkpoints.get(vm.id.lower(), ()))}
     found = hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots")
-    return [the_vm(vm.id), found, pick("snapshots", "new", conditions=new, fewer=1)]
+    return [the_vm(vm.id), free, found, pick("snapshots", "new", conditions=new, fewer=1)]
+
+
+def check_removable(driver, plan):
+    """Raise Refused for a VM that Remove-VM does not remove; guards.py has the failover cluster."""
+    raw = driver.found.raw(plan.before.id) or {}
+    if raw.get("ReplicationState", _NOT_REPLICATED) != _NOT_REPLICATED:
+        raise Refused(*_not_removed(plan.before.name, f"is replicated (state: {raw['ReplicationState']})"))
+
+
+def _not_removed(name, why):
+    return (
+        f"{name}: the VM cannot be deleted: it {why}. Nothing was deleted.",
+        "End its replication on both hosts first (Remove-VMReplication), or remove it from the cluster.",
+    )
 
 
 def remove_unfinished(raw):

@@ -22,7 +22,7 @@ from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import add_remedies, disks_chain, key_calls, read_vms, vms_chain
-from ..._tools.windows_files import file_command, is_on_share, key_of
+from ..._tools.windows_files import file_command, file_id, file_id_call, is_on_share, key_of
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
 
@@ -116,6 +116,31 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         users = self._users  # A local variable, because another thread may send the next request.
         is_new = users is not None and not again and self.windows.clock.now() <= users[0]
         return self._with_lost(users[1] if is_new else self.take_users(self.send([disks_chain(with_macs)])[0].answers))
+
+    def users_and(self, chains):
+        """Return (``users_now``, the Results of ``chains``), from one request."""
+        asked, *others = self.send([disks_chain(), *chains])
+        return self._with_lost(self.take_users(asked.answers)), others
+
+    def other_names(self, disks, keys):
+        """Return {key of a path: paths of the same file} for those of ``keys`` that have further names.
+
+        Copies have one DiskIdentifier, too. They are the same file until Windows says that they are not.
+        """
+        groups = {}
+        for raw in disks.values():
+            groups.setdefault(raw.get("DiskIdentifier") or key_of(raw["Path"]), []).append(raw["Path"])
+        groups = [one for one in groups.values() if len(one) > 1 and not keys.isdisjoint(map(key_of, one))]
+        asked = [path for group in groups for path in group]
+        ids = dict(zip(asked, map(file_id, self._file_answers(asked)))) if asked else {}
+
+        def same(path, other):
+            return path != other and (None in (ids[path], ids[other]) or ids[path] == ids[other])
+
+        return {key_of(path): [one for one in group if same(path, one)] for group in groups for path in group}
+
+    def _file_answers(self, paths):
+        return self.send([Chain("ids", tuple(map(file_id_call, paths)))])[0].answers
 
     def take_users(self, answers):
         """Return all VMs with their disks as Found, from answers to ``disks_chain`` that were read just now."""

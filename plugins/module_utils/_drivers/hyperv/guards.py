@@ -13,6 +13,7 @@ from ..._kit.space import memory_warnings
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import environment_call
 from .create import source_files
+from .delete import check_removable
 from .hyperv_vm import DISK_FILES, is_checkpoint_file
 from .needed import HyperVFiles
 from .power import check_shutdown
@@ -91,6 +92,7 @@ def _check_memory(driver, plan):
 GUARDS = (
     Guard((), _check_cluster, "a failover cluster undoes the change"),
     StepGuard(("create",), _check_generation, "a host of arm64 cannot create the VM"),
+    Guard(("delete",), check_removable, "Remove-VM fails when the files are deleted: the VM is replicated"),
     Guard(("stop",), check_shutdown, "the guest cannot be asked to shut down"),
     Guard(("snapshot",), check_production, "only the guest can prepare the checkpoint, and does not answer"),
     Guard(tuple(SNAPSHOT_VERBS), check_files_of_checkpoints, "a checkpoint stops half-way: a disk file is missing"),

@@ -34,6 +34,7 @@ class Host(Frozen):
     switches: tuple = ()
     build: int | None = None
     computer: str = ""
+    machine: str = ""
 
 
 class Found(Mutable):
@@ -43,8 +44,8 @@ class Found(Mutable):
     ``switches`` are raw, those of the host. ``lost`` are keys of disk files that do not exist, ``unmerged`` the ids of
     VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup. ``media`` is
     {key of a prepared image in a DVD drive: the ISO image that it stands for} (prepared.py).
-    ``is_checked``: whether these files exist was asked before the VMs were read. ``computer`` is the name of the
-    host, which each raw VM has, too.
+    ``is_checked``: whether these files exist was asked before the VMs were read. ``machine`` is the id of the host's
+    Windows, which each raw VM has, too.
     """
 
     known: list = field(default_factory=list)
@@ -56,13 +57,13 @@ class Found(Mutable):
     unmerged: frozenset = frozenset()
     media: Mapping = field(default_factory=dict)
     is_checked: bool = False
-    computer: str = ""
+    machine: str = ""
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
         self.known = known or self.known
         ids = {one.lower() for one, _name in self.known}
-        read = {raw["Id"].lower(): {HOST: self.computer, **raw} for raw in vms}
+        read = {raw["Id"].lower(): {HOST: self.machine, **raw} for raw in vms}
         self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
         self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
         grouped = {}
@@ -78,6 +79,10 @@ class Found(Mutable):
         """Return the names of all VMs, without those that are being created."""
         return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
 
+    def owners(self):
+        """Return all VMs and checkpoints."""
+        return [*self.vms.values(), *self.all_snapshots()]
+
     def all_snapshots(self):
         return [one for snapshots in self.snapshots.values() for one in snapshots]
 
@@ -87,7 +92,7 @@ class Found(Mutable):
 
     def media_paths(self):
         """Return the paths of the images in the DVD drives of all VMs and checkpoints."""
-        drives = [drive for one in (*self.vms.values(), *self.all_snapshots()) for drive in one.get("DVDDrives") or ()]
+        drives = [drive for one in self.owners() for drive in one.get("DVDDrives") or ()]
         return dict.fromkeys(drive["Path"] for drive in drives if drive.get("Path"))
 
     def names_with_medium(self, path):
@@ -105,7 +110,7 @@ class Found(Mutable):
 
     def has_unmerged_files(self, raw):
         """Return whether a VM has files of checkpoints, but no checkpoint any more."""
-        return any(map(is_checkpoint_file, _paths(raw))) and not self.snapshots.get(raw["Id"].lower())
+        return any(map(is_checkpoint_file, paths_of(raw))) and not self.snapshots.get(raw["Id"].lower())
 
     def never_merges(self, raw):
         """Return whether it is known that Hyper-V will not merge the files of this VM."""
@@ -122,10 +127,10 @@ class Found(Mutable):
     def unread(self):
         """Return the local disk files that could not be read; such a file may not exist."""
         owners = [raw for raw in self.vms.values() if not state_of(raw["State"], raw.get("OperationalStatus")).busy]
-        ends = {raw["Id"].lower(): [self.chain(path)[-1] for path in _paths(raw)] for raw in owners}
+        ends = {raw["Id"].lower(): [self.chain(path)[-1] for path in paths_of(raw)] for raw in owners}
         ends = {one: [path for path in paths if self._is_unread(path)] for one, paths in ends.items()}
         for one in [one for one, paths in ends.items() if paths]:
-            ends[one] += [path for owner in self.snapshots.get(one, ()) for path in _paths(owner)]
+            ends[one] += [path for owner in self.snapshots.get(one, ()) for path in paths_of(owner)]
         # A path on a share that this connection cannot reach proves nothing.
         found = (path for paths in ends.values() for path in paths)
         return dict.fromkeys(path for path in found if self._is_unread(path) and not is_on_share(path))
@@ -145,7 +150,7 @@ class Found(Mutable):
 
     def unread_of_all(self):
         """Return the disk files of all VMs and checkpoints that could not be read, lost ones too."""
-        ends = [self.chain(path)[-1] for one in (*self.vms.values(), *self.all_snapshots()) for path in _paths(one)]
+        ends = [self.chain(path)[-1] for one in self.owners() for path in paths_of(one)]
         return [path for path in dict.fromkeys(ends) if self._is_unread(path)]
 
     def is_working(self, raw):
@@ -176,7 +181,7 @@ class Found(Mutable):
         return any(key_of(path) in map(key_of, self.chain(drive.get("Path"))) for drive in drives)
 
 
-def _paths(owner):
+def paths_of(owner):
     return [drive["Path"] for drive in owner.get("HardDrives") or () if drive.get("Path")]
 
 
@@ -334,7 +339,7 @@ def files_of(found, raw):
 
 def attached_files(found, raw):
     """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
-    paths = [path for owner in _with_checkpoints(found, raw) for path in _paths(owner)]
+    paths = [path for owner in _with_checkpoints(found, raw) for path in paths_of(owner)]
     return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
 
 
@@ -343,7 +348,7 @@ def merged_files(found, raw, kept=()):
 
     It merges a file into the one below it, unless that is needed, or has several files on top of it.
     """
-    left, needed = _on_top(found, (raw, *kept)), {key_of(path) for owner in (raw, *kept) for path in _paths(owner)}
+    left, needed = _on_top(found, (raw, *kept)), {key_of(path) for owner in (raw, *kept) for path in paths_of(owner)}
     below = [*map(key_of, left.values())]
     merged = {one: low for one, low in left.items() if below.count(key_of(low)) == 1 and key_of(low) not in needed}
     return {**{one: None for one in _on_top(found, _with_checkpoints(found, raw)) if one not in left}, **merged}
@@ -351,7 +356,7 @@ def merged_files(found, raw, kept=()):
 
 def _on_top(found, owners):
     """Return {file that Hyper-V has created on top of a disk: the file below it} for VMs and checkpoints."""
-    chains = [found.chain(path) for owner in owners for path in _paths(owner)]
+    chains = [found.chain(path) for owner in owners for path in paths_of(owner)]
     return {one: low for chain in chains for one, low in zip(takewhile(is_checkpoint_file, chain), chain[1:])}
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ntpath
+
 from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
@@ -15,6 +17,7 @@ from ..._ports.windows_request import Chain, Ref, pick, properties
 from ..._tools.hyperv import (
     DESCRIBED,
     MODULE,
+    NEEDED,
     PARTS,
     cannot_be_read,
     controllers_chain,
@@ -28,7 +31,7 @@ from ..._tools.hyperv import (
     vhd_call,
     vms_chain,
 )
-from ..._tools.windows_files import file_command, key_of
+from ..._tools.windows_files import file_command, is_root, key_of
 from .hyperv_vm import DISK_FILES, Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
 from .settings.disks import slot_name, undescribed_disks
@@ -40,6 +43,8 @@ from .traits import hyperv_traits
 _TRIES = 3
 #: The name of the chain that reads all VMs.
 _ALL = "all"
+#: Levels of directories below a known one that are searched for disk files.
+_LEVELS = 3
 #: Seconds after which Hyper-V certainly has begun to merge the files of deleted checkpoints, if it will.
 _MERGE_BEGINS = 20
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
@@ -83,7 +88,7 @@ class HyperVObserver(OnWindows):
         found.lost, found.unmerged = self._lost_files(found), self._unmerged(found)
         self._media = found.media = self._media_of(found)
         self.found.lost, self.found.unmerged, self.found.media = found.lost, found.unmerged, found.media
-        self.found.computer = found.computer
+        self.found.machine = found.machine
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
@@ -177,7 +182,7 @@ class HyperVObserver(OnWindows):
 
     def found_by(self, results):
         """Return the answers to ``chains_of`` as Found."""
-        found = Found(switches=self.host.switches, computer=self.host.computer) if self.host else Found()
+        found = Found(switches=self.host.switches, machine=self.host.machine) if self.host else Found()
         for result in results:
             answers = result.answers if result.name == _ALL else result.answers[:PARTS]
             self._check(answers[0])
@@ -276,10 +281,10 @@ def _conditions_of(targets):
 
 
 def _host(result, about):
-    for answer in result.answers:
+    for answer in result.answers[:2]:
         if answer.error is not None:
             raise cannot_be_read(answer.error)
-    host, switches = result.answers
+    host, switches, machine = result.answers
     about_host = host.objects[0] if host.objects else {}
     return Host(
         disk_folder=about_host.get("VirtualHardDiskPath") or "",
@@ -288,6 +293,7 @@ def _host(result, about):
         switches=switches.objects,
         build=about.get("build"),
         computer=about.get("computer") or "",
+        machine=(machine.objects[0]["MachineGuid"] if machine.objects else "").lower(),
     )
 
 
@@ -303,19 +309,40 @@ def check_parts(answers):
                 raise error
 
 
-def disk_files_in(driver, folders):
-    """Return (paths of all disk files in directories, which may be missing; raw disks that can be read)."""
-    how = {"keep": "files", "show": properties("FullName", "Length"), "partial": True, "go_on": True}
-    listing = file_command("Get-ChildItem", folders, {"Filter": "*vhd*"}, **how)
-    paths = pick("files", "paths", path=["FullName"], one=False)
-    reading = vhd_call(Ref("paths"), properties("Path", "ParentPath"))
-    (result,) = driver.send([Chain("folders", (listing, paths, reading))])
-    found, *_others, disks = result.answers
-    for error in found.errors:
-        if error.category != "ObjectNotFound":
-            raise error
-    names = [one["FullName"] for one in found.objects if "Length" in one]
-    return [name for name in names if name.lower().endswith(DISK_FILES)], disks.objects
+def strays_chain(folders):
+    """Calls that list the disk files in directories and below them, and read those disks; ``disk_files_in`` reads the
+    answers. The roots of drives and shares are listed without what is below them."""
+    known = {key_of(one): one for one in folders}
+    roots = [one for one in known.values() if is_root(one)]
+    # Some directories are below others, which are searched anyway.
+    deep = [one for key, one in known.items() if not is_root(one) and not _is_searched(key, known)]
+    calls = []
+    for name, listed, more in (("flat", roots, {}), ("deep", deep, {"Depth": _LEVELS})):
+        if listed:
+            how = {"keep": name, "show": properties("FullName", "Length"), "partial": True, "go_on": True}
+            calls.append(file_command("Get-ChildItem", sorted(listed), {"Filter": "*vhd*", **more}, **how))
+            calls.append(pick(name, f"{name}_paths", path=["FullName"], one=False))
+            calls.append(vhd_call(Ref(f"{name}_paths"), NEEDED))
+    return Chain("strays", tuple(calls))
+
+
+def _is_searched(key, folders):
+    above = key
+    for _level in range(_LEVELS):
+        above = ntpath.dirname(above)
+        if above in folders and not is_root(above):
+            return True
+    return False
+
+
+def disk_files_in(result):
+    """Return (raw disks, paths of disk files, directories that cannot be listed) from the answers to a search."""
+    names, missed, disks = [], [], []
+    for listing, _paths, reading in zip(*[iter(result.answers)] * 3):
+        names += [one["FullName"] for one in listing.objects if "Length" in one]
+        missed += [error.target for error in listing.errors if error.category != "ObjectNotFound"]
+        disks += reading.objects
+    return disks, [name for name in names if name.lower().endswith(DISK_FILES)], missed
 
 
 def all_disks(answers):

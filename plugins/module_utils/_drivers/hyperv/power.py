@@ -10,7 +10,6 @@ from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import POWER, SAVED, VM, hyperv, service_id, state_of, the_vm
-from .claims import check_not_needed
 from .settings.actions import service_responds
 from .traits import PowerOffRejected
 
@@ -20,7 +19,7 @@ _REQUEST_SECONDS = 3
 
 def start(driver, vm, step):
     if vm.id in driver.started:
-        check_not_needed(driver, vm)
+        driver.claims.check_no_child(vm)
     yield from _change_power(driver, vm, RUNNING, hyperv("Start-VM", {"VM": VM}))
 
 

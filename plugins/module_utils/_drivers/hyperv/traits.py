@@ -33,10 +33,14 @@ class PowerOffRejected(PolyvirtError):
     """Hyper-V does not turn a VM off yet, as the request to shut down that it has sent to the guest is pending."""
 
 
+class DisksMerging(PolyvirtError):
+    """While Hyper-V merges disks, nobody can read what they need. The end of a merge is awaited."""
+
+
 def is_transient(error):
     if isinstance(error, CallFailed):
         return error.id in _TRANSIENT_IDS or error.category == "ResourceBusy" or SHARING_VIOLATION in error.codes
-    return isinstance(error, (ConnectionLost, PowerOffRejected))
+    return isinstance(error, (ConnectionLost, PowerOffRejected, DisksMerging))
 
 
 def hyperv_traits(observer):
