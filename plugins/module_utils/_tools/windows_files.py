@@ -65,8 +65,8 @@ def windows_path(vm, option, path):
 
 def absolute_path(about, path, example):
     """An absolute path on the host, with backslashes; ``about`` begins the message about any other."""
-    path = _plain(path)
-    if not _PATH.match(path):
+    is_device, path = path.replace("/", "\\").startswith("\\\\.\\"), _plain(path)
+    if is_device or not _PATH.match(path):
         raise Refused(f"{about}: '{path}' is not an absolute path on Windows.", f"Set a path such as {example}.")
     wrong = _NO_NAME.search(ntpath.splitdrive(path)[1])
     if wrong:

@@ -196,7 +196,7 @@ def test_share_that_the_connection_cannot_log_on_to_is_named(options):
     [
         ("C:\\a?.iso", ("contains a name that is not possible on Windows ('?')",)),
         ("C:\\a.iso.", ("('.')",)),
-        ("\\\\.\\C:\\b.iso", ("web: iso: C:\\b.iso does not exist",)),
+        ("\\\\.\\C:\\a.iso", ("is not an absolute path",)),
         ("\\\\?\\C:\\b.iso", ("web: iso: C:\\b.iso does not exist",)),
     ],
 )

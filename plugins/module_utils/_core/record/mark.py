@@ -212,7 +212,9 @@ def mark_on(host, mark, is_attached):
     task would overwrite.
     """
     keys = ("making", "answers", "nvram", "left") if HOST not in mark else _FILES
-    here = {} if host and mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
+    if host and mark.get(HOST) == host:
+        return mark
+    here = {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
     return {**mark, **here, HOST: host}
 
 
