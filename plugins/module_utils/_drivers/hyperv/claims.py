@@ -41,6 +41,9 @@ from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_na
 from .settings.networks import mac_of
 from .traits import DisksMerging
 
+#: Seconds after which it is read again whether a merge has ended.
+_MERGE_PAUSE = 5
+
 
 class HyperVClaims(HoldsClaims):
     """The claims of all VMs of one host."""
@@ -66,6 +69,10 @@ class HyperVClaims(HoldsClaims):
             return []
         with_macs = any(map(_is_kept_mac, wanted))
         found = self._driver.users_now(again=True, with_macs=True) if with_macs else self._driver.all_disks()
+        deadline = self._driver.windows.clock.now() + (self._driver.options.get("timeout") or 0)
+        while self._merging(found, lost_files(wanted)) and self._driver.windows.clock.now() < deadline:
+            self._driver.windows.clock.sleep(_MERGE_PAUSE)
+            found = self._driver.users_now(again=True, with_macs=with_macs)
         if any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
             found.lost = frozenset()  # A file that is restored later needs the image again.
         chains = self._strays_chains(found, wanted)
@@ -73,11 +80,19 @@ class HyperVClaims(HoldsClaims):
 
     def held_now(self, wanted):
         found, strays = self._driver.users_and(self._strays_chains(self._driver.found, wanted))
-        lost = lost_files(wanted)
-        for raw in found.vms.values() if lost else ():
-            if found.is_working(raw) and any(one.mode == UNREADABLE for one in self._of_vm(found, raw, lost).claims):
-                raise DisksMerging(f"Hyper-V still merges disks of VM '{raw['Name']}'.", "Run the task again later.")
+        names = self._merging(found, lost_files(wanted))
+        if names:
+            raise DisksMerging(f"Hyper-V still merges disks of VM '{names[0]}'.", "Run the task again later.")
         return self._all_held(found, wanted, strays)
+
+    def _merging(self, found, lost):
+        """Return the names of VMs with disks that cannot be read during a merge, and that may need a file of ``lost``.
+
+        Nobody knows before the end, which is near, so it is awaited.
+        """
+        working = [raw for raw in found.vms.values() if lost and found.is_working(raw)]
+        claims = {raw["Name"]: self._of_vm(found, raw, lost).claims for raw in working}
+        return [name for name, found in claims.items() if any(one.mode == UNREADABLE for one in found)]
 
     def _all_held(self, found, wanted, strays):
         """Return what the VMs in ``found`` hold, and the disk files that no VM has if ``wanted`` loses some file."""
