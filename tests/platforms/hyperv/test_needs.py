@@ -133,7 +133,7 @@ def test_search_ends_three_levels_below_the_directories_of_disks(path):
 
 @pytest.mark.parametrize(
     ("unread", "is_kept"),
-    [(FOLDER, True), (f"{FOLDER}\\x.vhdx", True), (f"{FOLDER}\\x\\y.vhdx", False), ("D:\\V", False)],
+    [(FOLDER, True), ("D:\\old", True), (f"{FOLDER}\\x.vhdx", True), (f"{FOLDER}\\x\\y.vhdx", False), ("D:\\V", False)],
 )
 def test_what_cannot_be_read_keeps_the_files_beside_it(unread, is_kept):
     host = _host()
@@ -144,7 +144,13 @@ def test_what_cannot_be_read_keeps_the_files_beside_it(unread, is_kept):
         for call in (1, 2, 3, 4):
             host.before("Get-ChildItem", lambda: host.files.denied.add(unread), call=call)
             host.after("Get-ChildItem", lambda: host.files.denied.discard(unread), call=call)
-    if is_kept:
+    if unread == "D:\\old":  # The disks in it may have any format.
+        old = host.disk("D:\\old\\web.vhd")
+        host.vm("web").hardware.disks()[0].path = old
+        mark = split_notes(host.vm("web").shown["Notes"])[1]
+        host.vm("web").shown["Notes"] = notes_of("", {**mark, "disks": [old]})
+        _kept(host, f"{unread}, which no VM has, cannot be read", old)
+    elif is_kept:
         _kept(host, f"{unread}, which no VM has, cannot be read")
     else:
         result = done(host, **WEB, state="absent")

@@ -135,13 +135,6 @@ class HoldsClaims:
         """Return ``takes`` as the last ``held_now`` has read it."""
         raise NotImplementedError
 
-    def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
-        """Return what needs stored ``images`` and is in no definition: disk files that no VM has.
-
-        Called by ``held`` of a platform that reads it only before images are deleted; ``held`` is what all VMs hold.
-        """
-        return ()
-
     def folders_of_disks(self, held: Sequence[Held]) -> set:
         """Return the directories with disk files of VMs, by their paths (those of network disks are others)."""
         claims = [claim for one in held for claim in one.claims if claim.option.startswith("disks.")]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ..errors import PolyvirtError
 from ..frozen import replace
 from ..model import SUSPENDED, is_started
 from ..planner.simulate import simulate
@@ -24,10 +23,8 @@ from .claims import (
     SHARED,
     SNAPSHOT,
     UNREADABLE,
-    WITHOUT_VM,
     WRITE,
     Claim,
-    Held,
     claims_of_steps,
     is_claiming,
 )
@@ -57,19 +54,6 @@ UNREAD = {
 def sources_not_read(**sources):
     """Return {source: why it is not read}; ``sources`` is {one of UNREAD: names of SOURCES}."""
     return {name: UNREAD[why] for why, names in sources.items() for name in names.split()}
-
-
-def with_images_needed(claims, wanted, held):
-    """Return ``held`` with what disk files without a VM need of the unused stored images that ``wanted`` deletes."""
-    used = {claim.identity for one in held for claim in one.claims}
-    images = [one for one in wanted if (one.mode, one.option) == (DELETE, "image") and one.identity not in used]
-    images = [claim.text for claim in images]
-    try:
-        return [*held, *(claims.without_vm(images, held) if images else ())]
-    except PolyvirtError as error:
-        message = f"it is not known which disk files without a VM need the image: {error.message}"
-        claim = Claim(FILE, UNREADABLE, UNREADABLE, "", message, remedy=error.remedy or "")
-        return [*held, Held(WITHOUT_VM, "", claims=(claim,))]
 
 
 def lost_files(wanted):

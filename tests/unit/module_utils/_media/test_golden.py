@@ -16,12 +16,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approv
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     BASE,
     FILE,
+    UNREADABLE,
     WITHOUT_VM,
     Claim,
     Held,
     HoldsClaims,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import with_images_needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import golden
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, folders
@@ -38,13 +38,9 @@ class _Claims(HoldsClaims):
 
     def held(self, wanted):
         found = [Held("web1", "web1", claims=tuple(self.file(path, BASE, "disks.vda"))) for path in self._host.linked]
-        return with_images_needed(self, wanted, found)
-
-    def without_vm(self, images, held):
-        if isinstance(self._host.alone, Refused):
-            raise self._host.alone
-        claims = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
-        return [Held(path, path, claims=claims) for path in self._host.alone]
+        mode = UNREADABLE if self._host.is_unread else BASE
+        claims = tuple(Claim(FILE, one.identity, mode, WITHOUT_VM, one.text) for one in wanted)
+        return [*found, *(Held(path, path, claims=claims) for path in self._host.alone)]
 
 
 class Host:
@@ -54,7 +50,7 @@ class Host:
 
     def __init__(self, folder):
         self.images = Images(str(folder / "store"), self)
-        self.claims, self.linked, self.alone = _Claims(self), [], []
+        self.claims, self.linked, self.alone, self.is_unread = _Claims(self), [], [], False
         self.disk = folder / "disk.qcow2"
         self.write("1")
         disks = {"vda": {"source": str(self.disk), "format": "qcow2"}}
@@ -200,15 +196,13 @@ def test_too_little_space_is_rejected_before_the_copy(host, monkeypatch):
     assert not files.exists(host.images.directory)
 
 
-@pytest.mark.parametrize(
-    "alone", [["/vms/left.qcow2"], Refused("/vms/x cannot be read.")], ids=["needed", "unreadable"]
-)
-def test_older_version_is_kept_for_disk_files_without_a_vm(host, alone):
+@pytest.mark.parametrize("is_unread", [False, True])
+def test_older_version_is_kept_for_disk_files_without_a_vm(host, is_unread):
     host.run()
-    host.alone = alone
+    host.alone, host.is_unread = ["/vms/left.qcow2"], is_unread
     host.write("2")
     for check in (True, False):
         result = host.run("two", check=check)
         assert result["warnings"][0].startswith(f"name: {NAME}: older versions are kept: ")
-        assert ("/vms/left.qcow2, which no VM has, needs" in result["warnings"][0]) == isinstance(alone, list)
+        assert ("/vms/left.qcow2, which no VM has, needs" in result["warnings"][0]) != is_unread
     assert host.stored() == ["one", "two"]

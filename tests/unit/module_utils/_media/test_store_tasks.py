@@ -24,7 +24,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Held,
     HoldsClaims,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.losses import with_images_needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import on_host, store_tasks
 from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
 from ansible_collections.polyvirt.core.plugins.module_utils._media.download import downloading
@@ -52,14 +51,8 @@ class _Claims(HoldsClaims):
         found = [Held(name, name, claims=tuple(self.file(path, BASE, "disks.vda"))) for name, path in self._host.linked]
         unreadable = Claim(FILE, UNREADABLE, UNREADABLE, "disks.vda", self._host.unreadable, remedy="Repair it.")
         found += [Held("bad", "bad", claims=(unreadable,))] if self._host.unreadable else []
-        return with_images_needed(self, wanted, found)
-
-    def without_vm(self, images, held):
-        self._host.asked.append(images)
-        if isinstance(self._host.alone, PolyvirtError):
-            raise self._host.alone
-        needed = tuple(Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in images)
-        return [Held(path, path, claims=needed) for path in self._host.alone]
+        claims = tuple(Claim(FILE, one.identity, BASE, WITHOUT_VM, one.text) for one in wanted)
+        return [*found, *(Held(path, path, claims=claims) for path in self._host.alone)]
 
 
 class _Images(Images):
@@ -76,7 +69,7 @@ class _Host:
     def __init__(self, server, folder):
         self.server, self.folder = server, folder
         self.linked, self.unreadable, self.problem, self.modes, self.observed = [], "", None, set(), 0
-        self.firmware, self.alone, self.asked = [], [], []
+        self.firmware, self.alone = [], []
 
     def publish(self, name=NAME, content=QCOW2):
         self.server.files[f"/{name}/{FILE_NAME}"] = content
@@ -262,27 +255,14 @@ def test_used_image_is_kept(host):
     assert host.modes == {DELETE}
 
 
-@pytest.mark.parametrize(
-    ("alone", "message"),
-    [
-        (
-            ["/vms/left.qcow2"],
-            "tests-1: disk files that no VM has need {}: /vms/left.qcow2. Delete these files first if",
-        ),
-        (
-            Unavailable("No answer.", "missing", "Try it."),
-            "not known which disk files .* need the image: No answer. Try it.",
-        ),
-    ],
-    ids=["needed", "unknown"],
-)
-def test_image_is_kept_for_disk_files_without_a_vm(host, alone, message):
+def test_image_is_kept_for_disk_files_without_a_vm(host):
     host.present()
-    host.alone = alone
+    host.alone = ["/vms/left.qcow2"]
+    message = f"tests-1: disk files that no VM has need {_path(host)}: /vms/left.qcow2. Delete these files first if"
     for check in (True, False):
-        with pytest.raises(PolyvirtError, match=message.format(_path(host))):
+        with pytest.raises(PolyvirtError, match=message):
             host.absent(check=check)
-    assert (len(host.files()), host.asked) == (2, [[_path(host)]] * 2)
+    assert len(host.files()) == 2
 
 
 @pytest.mark.parametrize(("state", "message"), [
@@ -310,16 +290,6 @@ def test_image_at_a_path_is_removed_with_proof_and_if_nobody_needs_it(host, tmp_
         assert result.get("msg", "").count(message or "none") == bool(message)
         gone = set() if message or check else {path.name, record.name}
         assert {one.name for one in tmp_path.iterdir()} == before - gone
-
-
-def test_disk_files_without_a_vm_are_read_only_if_they_matter(host):
-    host.absent()
-    host.present()
-    host.linked = [("web1", _path(host))]
-    host.report()
-    with pytest.raises(PolyvirtError):
-        host.absent()
-    assert host.asked == []
 
 
 def test_image_is_kept_if_a_disk_cannot_be_read(host):
