@@ -22,8 +22,8 @@ _ACCESS_DENIED = 0x80070005
 READ_REMEDY = "Give the user of the connection permission to read and change the file."
 #: The beginnings of paths in Win32's namespaces of files and devices, which name the same files.
 _NAMESPACE = Pattern(r"\\\\[?.]\\(?=[A-Za-z]:)|\\\\[?.]\\UNC(?=\\)", re.IGNORECASE)
-#: It opens the file, so its answer is the same for all names of a file; Windows PowerShell has no function for that
-#: (learn.microsoft.com/windows-server/administration/windows-commands/fsutil-file, queryfileid).
+#: It opens the file, so its answer is the same for all names of a file: only with /R, some commands open a link itself
+#: (learn.microsoft.com/windows-server/administration/windows-commands/fsutil-file). PowerShell has no command for that.
 _FSUTIL = "%SystemRoot%\\System32\\fsutil.exe"
 _FILE_ID = Pattern(rb"0x[0-9A-Fa-f]{16,32}")
 #: {option: an example of its path}; the paths of other options are those of disks.
