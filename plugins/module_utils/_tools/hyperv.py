@@ -282,7 +282,7 @@ def disks_chain(with_macs=False):
         "disks",
         (
             hyperv("Get-VM", keep="all", show={**owner, **drives}),
-            _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path"), **media}),
+            _snapshots_call("all", {**properties("Id", "VMId"), "HardDrives": properties("Path"), **media}),
             *_disk_calls("all", NEEDED),
             *_disk_calls("snapshots", NEEDED),
         ),

@@ -52,6 +52,8 @@ class HyperVClaims(HoldsClaims):
 
     def __init__(self, driver):
         self._driver, self._folders = driver, set()
+        #: The VMs as the last ``held_now`` has read them.
+        self._now = None
 
     def read_place(self):
         return self._driver.host.computer, "hyperv"
@@ -80,6 +82,7 @@ class HyperVClaims(HoldsClaims):
 
     def held_now(self, wanted):
         found, strays = self._driver.users_and(self._strays_chains(self._driver.found, wanted))
+        self._now = found
         names = self._merging(found, lost_files(wanted))
         if names:
             raise DisksMerging(f"Hyper-V still merges disks of VM '{names[0]}'.", "Run the task again later.")
@@ -219,25 +222,29 @@ class HyperVClaims(HoldsClaims):
         return path_in(self.folder, seed_name(plan.after.name))
 
     def takes_now(self, plan, step):
-        return self.takes(plan, step)  # What Hyper-V itself would merge is compared directly before the step.
+        raw = self._now.raw(plan.before.id)  # Its media are not read again: only a task records some.
+        return [
+            *self._merged(plan, step, self._now),
+            *(own_media(self._driver.found.raw(raw["Id"]), step) if raw else ()),
+        ]
 
     def takes(self, plan, step):
-        return [*self._merged(plan, step), *own_media(self._driver.found.raw(plan.before.id), step)]
+        return [*self._merged(plan, step, self._driver.found), *own_media(self._driver.found.raw(plan.before.id), step)]
 
     def step_files(self, plan, step):
         """With a VM, no checkpoint can be kept: its files to merge are those of no option."""
-        merged, option = filter(None, self._merged(plan, step).values()), "" if step.verb == "delete" else SNAPSHOTS
+        merged = filter(None, self._merged(plan, step, self._driver.found).values())
+        option = "" if step.verb == "delete" else SNAPSHOTS
         return [*super().step_files(plan, step), *((MERGE, option, path) for path in merged)]
 
-    def _merged(self, plan, step):
+    def _merged(self, plan, step, found):
         """Return what Hyper-V merges after a step (``merged_files``). What it cannot merge, the step itself deletes."""
-        found, ids = self._driver.found, step.arguments.get("ids")
-        raw = found.raw(plan.before.id)
+        raw, ids = found.raw(plan.before.id), step.arguments.get("ids")
         checkpoints = found.snapshots.get(raw["Id"].lower(), ()) if raw else ()
-        if not checkpoints or step.verb not in ("delete", "drop_snapshot") or found.never_merges(raw):
+        if not checkpoints or step.verb not in ("delete", "drop_snapshot") or self._driver.found.never_merges(raw):
             return {}
         kept = [one for one in checkpoints if ids is not None and one["Id"] not in ids]
-        return merged_files(self._driver.all_disks(), raw, kept)
+        return merged_files(self._driver.all_disks() if found is self._driver.found else found, raw, kept)
 
     def _concerns_others(self, claim):
         """No other VM has a new file, and an image can be copied while no VM that is on has it."""
