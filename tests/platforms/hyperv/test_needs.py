@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, split_notes
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import (
+    notes_of,
+    split_notes,
+    temporary_name,
+)
 
 from platforms.hyperv.counts import host_with
 from platforms.hyperv.double.host import HyperV
@@ -155,6 +160,16 @@ def test_what_cannot_be_read_keeps_the_files_beside_it(unread, is_kept):
     else:
         result = done(host, **WEB, state="absent")
         assert (result["vms"][0]["kept"], any(unread in one for one in result["warnings"])) == ([], True)
+
+
+def test_disk_that_is_copied_for_a_new_vm_needs_nothing():
+    """The task for the other VM has created it under its temporary name, and recorded the file."""
+    host = _host()
+    host.add(temporary_name("new")).shown["Notes"] = notes_of(
+        "", {**empty_mark(None), "unfinished": True, "name": "new", "making": [f"{FOLDER}\\new.vhdx"]}
+    )
+    host.lock([host.disk(f"{FOLDER}\\new.vhdx")], "convert")
+    assert done(host, **WEB, state="absent")["vms"][0]["kept"] == []
 
 
 def test_what_is_below_a_kept_file_is_kept():

@@ -165,7 +165,7 @@ def test_disk_that_has_become_a_base_since_the_plan_is_not_written(monkeypatch):
 @pytest.mark.parametrize(("call", "message"), [(2, "may be below it"), (3, "Hyper-V still merges disks of VM 'other'")])
 def test_end_of_a_merge_of_another_vm_is_awaited(ends, size, call, message):
     """What its disk needs cannot be read meanwhile. Without an end, the time of the task is over."""
-    host = host_with(["web", "other"])
+    host = host_with(["waits", "other"])
     other = host.vm("other")
     path = other.hardware.disks()[0].path
 
@@ -176,7 +176,7 @@ def test_end_of_a_merge_of_another_vm_is_awaited(ends, size, call, message):
             host.clock.at(ends, lambda: (other.busy.clear(), host.unlock([path])))
 
     host.before("Get-VM", merge, call=call)
-    result = run(host, name=["web"], disks=[{"size": "20G"}])
-    (disk,) = host.vm("web").hardware.disks()
+    result = run(host, name=["waits"], disks=[{"size": "20G"}])
+    (disk,) = host.vm("waits").hardware.disks()
     assert (result["failed"], host.files.vhd(disk.path).size) == (not ends, size << 30), result
     assert ends or message in result["msg"]

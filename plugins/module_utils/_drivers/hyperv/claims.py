@@ -11,6 +11,7 @@ from types import MappingProxyType
 from ..._core.errors import Refused
 from ..._core.frozen import replace
 from ..._core.record.answer_media import ANSWER_MEDIA
+from ..._core.record.mark import making_of
 from ..._core.sharing.claims import (
     BASE,
     COPY,
@@ -102,7 +103,7 @@ class HyperVClaims(HoldsClaims):
         lost = lost_files(wanted)
         held = [self._of_vm(found, raw, lost) for raw in found.vms.values()]
         for result in strays:
-            held += self._strays(disk_files_in(result), wanted, held)
+            held += self._strays(found, disk_files_in(result), wanted, held)
         owners = {claim.identity for claim in wanted if claim.kind == OWN}
         own = [claim for one in held if one.owner_id in owners for claim in one.claims]
         keys = {claim.identity[1] for claim in (*wanted, *own) if claim.kind == FILE and not claim.is_new}
@@ -122,14 +123,12 @@ class HyperVClaims(HoldsClaims):
         held = self._all_held(self._driver.users_now(), [Claim(OWN, owner)], ())
         own = [claim for one in held if one.owner_id == owner for claim in one.claims]
         written = {claim.identity for claim in own if claim.mode in (WRITE, SHARED)}
-        for other in (one for one in held if one.owner_id != owner):
-            for claim in other.claims:
-                if claim.mode == BASE and claim.identity in written:
-                    raise Refused(
-                        f"{vm.name}: the VM cannot be started: a disk of VM '{other.name}' is on top of {claim.text}"
-                        " by now.",
-                        f"Delete VM '{other.name}' first, or start a full clone of this VM.",
-                    )
+        above = [(one, claim) for one in held if one.owner_id != owner for claim in one.claims if claim.mode == BASE]
+        for other, claim in (found for found in above if found[1].identity in written):
+            raise Refused(
+                f"{vm.name}: the VM cannot be started: a disk of VM '{other.name}' is on top of {claim.text} by now.",
+                f"Delete VM '{other.name}' first, or start a full clone of this VM.",
+            )
 
     def _of_vm(self, found, raw, lost=MappingProxyType({})):
         """``lost`` are the files that are lost, {identity: path}: what cannot be read may need them."""
@@ -173,11 +172,12 @@ class HyperVClaims(HoldsClaims):
         self._folders |= {*filter(None, (self.folder, *map(ntpath.dirname, paths)))}
         return [strays_chain(self._folders)] if lost else []
 
-    def _strays(self, search, wanted, held):
+    def _strays(self, found, search, wanted, held):
         """Return the Held of disk files that no VM has, except for those that are gone after the task.
 
         One that cannot be read may need the lost files in its directory, and stored images, which many disks need; a
-        directory that cannot be listed, its files. What lies elsewhere is a warning.
+        directory that cannot be listed, its files. What lies elsewhere is a warning. What a task is just copying for a
+        new VM needs nothing.
         """
         disks, paths, missed = search
         known, gone = self._driver.found.disks, {one.identity for one in wanted if one.mode in (DELETE, MERGE)}
@@ -187,13 +187,11 @@ class HyperVClaims(HoldsClaims):
         # Hyper-V leaves files behind if a disk with checkpoints is detached; it can be attached again.
         strays = [replace(one, claims=tuple(claim for claim in one.claims if claim.identity in lost)) for one in strays]
         images = {one.identity for one in wanted if (one.mode, one.option) == (DELETE, "image")}
-        for path in (*missed, *(one.name for one in strays if key_of(one.name) not in self._driver.found.disks)):
+        copied = {key_of(path) for raw in found.vms.values() for path in making_of(mark_of(raw) or {})}
+        read = {*self._driver.found.disks, *copied}
+        for path in (*missed, *(one.name for one in strays if key_of(one.name) not in read)):
             folders, of_images = {key_of(path), key_of(ntpath.dirname(path))}, images if path not in missed else ()
-            near = {
-                identity: below
-                for identity, below in lost.items()
-                if key_of(ntpath.dirname(below)) in folders or identity in of_images
-            }
+            near = {one: low for one, low in lost.items() if key_of(ntpath.dirname(low)) in folders or one in of_images}
             if near:
                 text = f"{path}, which no VM has, cannot be read, so this disk may be below it"
                 claims = _may_need(path, text, WITHOUT_VM, near, any_format=path in missed)

@@ -132,15 +132,13 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
             groups.setdefault(raw.get("DiskIdentifier") or key_of(raw["Path"]), []).append(raw["Path"])
         groups = [one for one in groups.values() if len(one) > 1 and not keys.isdisjoint(map(key_of, one))]
         asked = [path for group in groups for path in group]
-        ids = dict(zip(asked, map(file_id, self._file_answers(asked)))) if asked else {}
+        answers = self.send([Chain("ids", tuple(map(file_id_call, asked)))])[0].answers if asked else ()
+        ids = dict(zip(asked, map(file_id, answers)))
 
         def same(path, other):
             return path != other and (None in (ids[path], ids[other]) or ids[path] == ids[other])
 
         return {key_of(path): [one for one in group if same(path, one)] for group in groups for path in group}
-
-    def _file_answers(self, paths):
-        return self.send([Chain("ids", tuple(map(file_id_call, paths)))])[0].answers
 
     def take_users(self, answers):
         """Return all VMs with their disks as Found, from answers to ``disks_chain`` that were read just now."""

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import ntpath
-
 from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
@@ -312,27 +310,15 @@ def check_parts(answers):
 def strays_chain(folders):
     """Calls that list the disk files in directories and below them, and read those disks; ``disk_files_in`` reads the
     answers. The roots of drives and shares are listed without what is below them."""
-    known = {key_of(one): one for one in folders}
-    roots = [one for one in known.values() if is_root(one)]
-    # Some directories are below others, which are searched anyway.
-    deep = [one for key, one in known.items() if not is_root(one) and not _is_searched(key, known)]
-    calls = []
-    for name, listed, more in (("flat", roots, {}), ("deep", deep, {"Depth": _LEVELS})):
+    known, calls = {key_of(one): one for one in folders}.values(), []
+    for name, below in (("flat", {}), ("deep", {"Recurse": True, "Depth": _LEVELS})):
+        listed = sorted(one for one in known if is_root(one) == (name == "flat"))
         if listed:
             how = {"keep": name, "show": properties("FullName", "Length"), "partial": True, "go_on": True}
-            calls.append(file_command("Get-ChildItem", sorted(listed), {"Filter": "*vhd*", **more}, **how))
+            calls.append(file_command("Get-ChildItem", listed, {"Filter": "*vhd*", **below}, **how))
             calls.append(pick(name, f"{name}_paths", path=["FullName"], one=False))
             calls.append(vhd_call(Ref(f"{name}_paths"), NEEDED))
     return Chain("strays", tuple(calls))
-
-
-def _is_searched(key, folders):
-    above = key
-    for _level in range(_LEVELS):
-        above = ntpath.dirname(above)
-        if above in folders and not is_root(above):
-            return True
-    return False
 
 
 def disk_files_in(result):
@@ -340,7 +326,8 @@ def disk_files_in(result):
     names, missed, disks = [], [], []
     for listing, _paths, reading in zip(*[iter(result.answers)] * 3):
         names += [one["FullName"] for one in listing.objects if "Length" in one]
-        missed += [error.target for error in listing.errors if error.category != "ObjectNotFound"]
+        errors = [*listing.errors, *filter(None, [listing.error])]
+        missed += [str(error.target or error) for error in errors if error.category != "ObjectNotFound"]
         disks += reading.objects
     return disks, [name for name in names if name.lower().endswith(DISK_FILES)], missed
 
