@@ -26,7 +26,7 @@ _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 
 HYPERV = Platform(
     "hyperv",
-    per_driver=("native", "firmware", "stop_mode"),
+    per_driver=("native", "firmware", "stop_mode", "timeout"),
     canonical_id=bare_uuid,
     lacks={
         **options.NO_AGENT,
