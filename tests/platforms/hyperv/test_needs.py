@@ -102,7 +102,7 @@ def test_copies_are_two_files_if_windows_says_so(has_file_ids):
 
 
 @pytest.mark.parametrize(
-    "path", [f"{FOLDER}\\stray.vhdx", f"{FOLDER}\\a\\b\\c\\stray.vhdx", "D:\\VMs\\stray.vhdx", "D:\\VMs\\x\\s.avhdx"]
+    "path", [f"{FOLDER}\\stray.vhdx", f"{FOLDER}\\a\\b\\c\\stray.vhdx", "D:\\VMs\\stray.vhdx", "D:\\VMs\\x\\s.vhdx"]
 )
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("task", TASKS)
@@ -160,6 +160,17 @@ def test_what_cannot_be_read_keeps_the_files_beside_it(unread, is_kept):
     else:
         result = done(host, **WEB, state="absent")
         assert (result["vms"][0]["kept"], any(unread in one for one in result["warnings"])) == ([], True)
+
+
+def test_what_a_restore_leaves_behind_keeps_no_checkpoint():
+    """Only a deletion of the disk itself keeps it."""
+    host = _host()
+    for state in ("present", "restored", "absent"):
+        done(host, "snapshot", **WEB, snapshot="one", state=state)
+    done(host, **GROW)
+    host.disk(f"{FOLDER}\\left.avhdx", type="Differencing", parent=BASE)
+    done(host, **WEB, disks=[{"size": "30G"}])
+    _kept(host, f"used by {FOLDER}\\left.avhdx")
 
 
 def test_disk_that_is_copied_for_a_new_vm_needs_nothing():

@@ -35,7 +35,7 @@ from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import is_on_share, key_of
-from .hyperv_vm import DISK_FILES, merged_files, paths_of
+from .hyperv_vm import DISK_FILES, is_checkpoint_file, merged_files, paths_of
 from .mark import is_temporary, mark_of, own_mark
 from .observe import disk_files_in, strays_chain
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
@@ -184,8 +184,14 @@ class HyperVClaims(HoldsClaims):
         self._driver.found.add((), (), (), [one for one in disks if key_of(one["Path"]) not in known])
         strays = self.stray_disks([path for path in paths if self.identity(path) not in gone], held)
         lost = lost_files(wanted)
-        # Hyper-V leaves files behind if a disk with checkpoints is detached; it can be attached again.
-        strays = [replace(one, claims=tuple(claim for claim in one.claims if claim.identity in lost)) for one in strays]
+        # Hyper-V leaves files behind if a disk with checkpoints is detached, or a checkpoint is restored. They count
+        # only for the deletion of the disk itself: it can be attached, and its checkpoints deleted.
+        deleted = {one.identity for one in wanted if one.mode == DELETE and not is_checkpoint_file(one.text)}
+        needed = {one.name: deleted if is_checkpoint_file(one.name) else lost for one in strays}
+        strays = [
+            replace(one, claims=tuple(claim for claim in one.claims if claim.identity in needed[one.name]))
+            for one in strays
+        ]
         images = {one.identity for one in wanted if (one.mode, one.option) == (DELETE, "image")}
         copied = {key_of(path) for raw in found.vms.values() for path in making_of(mark_of(raw) or {})}
         read = {*self._driver.found.disks, *copied}
