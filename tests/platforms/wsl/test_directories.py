@@ -48,6 +48,23 @@ def test_distribution_is_not_moved_to_a_directory_with_a_virtual_disk():
     assert run(host, check=True, name=["one"], install_location=Y)["failed"]
 
 
+@pytest.mark.parametrize("task", ["new", "clone", "moved"])
+@pytest.mark.parametrize("taken", ["temp\\notes.txt", "rootfs\\a\\b", "shortcut.ico"])
+def test_what_wsl_deletes_with_a_distribution_must_not_be_in_its_directory(task, taken):
+    """It takes these names, whoever created them."""
+    host, options = _host(), {"new": NEW, "clone": COPY, "moved": MOVED}[task]
+    host.files.put(f"{Y}\\{taken}", b"precious")
+    named = f"{Y}\\{taken.split(chr(92))[0]} already exists, and existing files are never overwritten"
+    run_rejected(host, named, **options, install_location=Y)
+    assert run(host, check=True, **options, install_location=Y)["failed"]
+    for path in reversed(host.files.below(Y)):
+        host.files.delete(path)
+    host.files.put(f"{Y}\\tempo\\mine.txt", b"precious")
+    run_ok(host, **options, install_location=Y)
+    run_ok(host, name=options["name"], state="absent")
+    assert host.files.read(f"{Y}\\tempo\\mine.txt", 9)["exists"]
+
+
 NEW, COPY, MOVED = {"name": ["new"], "image": TAR}, {"name": ["new"], "clone": "one"}, {"name": ["one"]}
 _TASKS = pytest.mark.parametrize("task", [NEW, COPY, MOVED], ids=["new", "clone", "moved"])
 

@@ -34,6 +34,9 @@ from .settings.storage import DISK, OTHER_NAME
 _LOCATION, _EXPORT = "install_location", "export"
 _SHOWN = properties("Length")
 _LARGEST = 64 << 40
+#: What WSL deletes with a distribution in its directory, besides the disk, whoever created it; it only logs what it
+#: could not delete (microsoft/WSL, LxssUserSession.cpp, _DeleteDistributionLockHeld).
+_TAKEN = ("rootfs", "temp", "shortcut.ico")
 
 
 class WslFiles(FileFacts):
@@ -101,8 +104,11 @@ class WslFiles(FileFacts):
         if self.is_begun and one.step.verb in ("create", "clone"):
             return
         for option, path in super().new_files(one):
-            name = "ext4.vhdx" if self._creates else ntpath.basename(disk_of(self._driver.host.raw(one.vm.id)))
-            yield option, f"{path}\\{name}" if option == _LOCATION else path
+            if option != _LOCATION:
+                yield option, path
+                continue
+            disk = "ext4.vhdx" if self._creates else ntpath.basename(disk_of(self._driver.host.raw(one.vm.id)))
+            yield from ((option, f"{path}\\{name}") for name in (disk, *_TAKEN))
 
     def copied(self, one):
         """The same task may create the source first. A source of version 1 has no virtual disk, but a directory."""
@@ -112,8 +118,9 @@ class WslFiles(FileFacts):
         return [Needed(COPIED, "clone.source", disk_of(source), DISK)]
 
     def identity(self, path):
-        """The identity of a virtual disk is that of its directory."""
-        return key_of(ntpath.dirname(path) if path.lower().endswith(".vhdx") else path)
+        """The identity of a virtual disk, and of what WSL creates beside it, is that of its directory."""
+        is_inside = path.lower().endswith(".vhdx") or ntpath.basename(path) in _TAKEN
+        return key_of(ntpath.dirname(path) if is_inside else path)
 
     def kind(self, path):
         is_folder = path in self._folders or path in self._directories
