@@ -78,6 +78,16 @@ class Distro:
         """The path of the virtual disk."""
         return f"{self.base}\\{self.vhd}"
 
+    def taken(self, files):
+        """What unregister deletes: the disk of the key, wherever it is, and these names in the directory, whosever.
+
+        microsoft/WSL, LxssUserSession.cpp, _DeleteDistributionLockHeld.
+        """
+        base = f"{files.key(self.base)}\\"
+        inside = [one.removeprefix(base).split("\\")[0] for one in files.below(self.base)]
+        own = [one for one, first in zip(files.below(self.base), inside) if first in ("rootfs", "temp", "shortcut.ico")]
+        return [*own, self.disk]
+
     def registry(self):
         """The values of its registry key."""
         return {

@@ -283,13 +283,9 @@ class WslProgram:
     def _unregister(self, words):
         distro = self._distro(words[0])
         self.host.stop(distro)
-        files, base = self.host.files, f"{self.host.files.key(distro.base)}\\"
-        # Whoever created them, in the directory of the distribution; the disk is the one that the key names, wherever
-        # it is (microsoft/WSL, LxssUserSession.cpp, _DeleteDistributionLockHeld).
-        taken = ("rootfs", "temp", "shortcut.ico")
-        for path in [one for one in files.below(distro.base) if one.removeprefix(base).split("\\")[0] in taken]:
+        files = self.host.files
+        for path in distro.taken(files):
             files.delete(path)
-        files.delete(distro.disk)
         if not files.below(distro.base):
             files.delete(distro.base)
         del self.host.distros[distro.guid]
