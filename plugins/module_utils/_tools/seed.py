@@ -63,7 +63,7 @@ def nocloud_documents(cloud_init, name, instance_id, macs=()):
         "user-data": _user_data(cloud_init, {} if _names_host(cloud_init) else _host_names(name)),
         "meta-data": _meta_data(cloud_init.get("meta_data"), name, instance_id),
     }
-    network = network_config(cloud_init, macs) or cloud_init.get("network_config")
+    network = network_config(cloud_init, macs)
     if network:
         documents["network-config"] = network if isinstance(network, str) else _emit(network)
     if cloud_init.get("answer_file"):

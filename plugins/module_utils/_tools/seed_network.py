@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .._core.errors import InvalidInput
 from .._core.options import ip_config
 
@@ -23,10 +25,10 @@ def macs_by_place(found, wanted=None):
 
 
 def network_config(cloud_init, macs):
-    """The document as a mapping; None if none of its options is set. Raises InvalidInput."""
+    """The document as a mapping or text; None if none of its options is set. Raises InvalidInput."""
     given = [option for option in _OPTIONS if cloud_init.get(option)]
     if not given:
-        return None
+        return _as_read(cloud_init.get("network_config"))
     if cloud_init.get("network_config"):
         raise InvalidInput(
             f"cloud_init: network_config and {given[0]} cannot be combined.",
@@ -41,14 +43,41 @@ def network_config(cloud_init, macs):
     }
 
 
+def _as_read(config):
+    """Return network_config as the data source NoCloud reads it; otherwise, the guest would have no network.
+
+    Without the key ``network``, which other files have around it. Source: parse_net_config_data in cloud-init's
+    cloudinit/net/network_state.py (22.4).
+    """
+    if not isinstance(config, Mapping):
+        return config
+    config = config["network"] if set(config) == {"network"} and isinstance(config["network"], Mapping) else config
+    problem = "" if config in ({}, {"config": "disabled"}) else _unreadable(config)
+    if problem:
+        raise InvalidInput(
+            f"cloud_init: network_config: {problem}.",
+            "Set version: 2 with ethernets, or version: 1 with a list config.",
+        )
+    return config
+
+
+def _unreadable(config):
+    """Return why NoCloud cannot read a network configuration, or an empty string."""
+    version, others = config.get("version"), sorted(config.keys() - {"version", "config"})
+    if type(version) is not int or version not in (1, 2):
+        return f"its version is {version!r}, not the number 1 or 2"
+    if version == 2:
+        return "version 2 has no config" if "config" in config else ""
+    if others:
+        return f"version 1 has no {others[0]}"
+    return "" if isinstance(config.get("config"), list) else "version 1 needs a list config"
+
+
 def _dns(cloud_init):
-    addresses, search = (_words(cloud_init.get(option) or ()) for option in ("nameservers", "search_domains"))
+    addresses = ip_config.servers("cloud_init: nameservers", cloud_init.get("nameservers") or ())
+    search = [word for entry in cloud_init.get("search_domains") or () for word in entry.split()]
     reported = {"addresses": addresses, "search": search}
     return {"nameservers": {name: words for name, words in reported.items() if words}} if addresses or search else {}
-
-
-def _words(entries):
-    return [word for entry in entries for word in entry.split()]
 
 
 def _nic(place, entry, macs):

@@ -166,7 +166,12 @@ def test_seed_documents_are_masked_and_other_values_are_shown(run):
     assert "y z" not in json.dumps(result)
 
 
-SEED = {"cloud_init": {"user_data": {"users": [{"passwd": "topsecret"}]}, "network_config": {"psk": "topsecret"}}}
+SEED = {
+    "cloud_init": {
+        "user_data": {"users": [{"passwd": "topsecret"}]},
+        "network_config": {"version": 2, "psk": "topsecret"},
+    }
+}
 VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "true", "env": {"B": "topsecret"}}]}
 
 

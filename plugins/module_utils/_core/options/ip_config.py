@@ -35,6 +35,19 @@ def normalized(option, entries):
     return tuple(kept)
 
 
+def servers(option, entries):
+    """Return the addresses of name servers, which commas and blanks separate. Raises Refused for what is none."""
+    found = [word for entry in entries for word in entry.replace(",", " ").split()]
+    for word in found:
+        try:
+            ipaddress.ip_address(word)
+        except ValueError:
+            raise Refused(
+                f"{option}: '{word}' is not an IP address.", "Set the address of the name server, such as 192.0.2.53."
+            ) from None
+    return found
+
+
 def parts_of(entry):
     """Return {ip, gw, ip6, gw6} of one entry; keys that are not set are missing."""
     return dict(part.partition("=")[::2] for part in entry.split(",") if part)

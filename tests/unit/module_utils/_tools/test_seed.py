@@ -125,7 +125,7 @@ def network_config(macs=("52:54:00:00:00:01", "52:54:00:00:00:02"), **cloud_init
 def test_addresses_become_a_network_configuration_of_the_nics():
     found = network_config(
         ip_config=["ip=10.0.0.5/24, gw=10.0.0.1, ip6=fd00::5/64, gw6=fe80::1", "ip=dhcp,ip6=auto"],
-        nameservers=["10.0.0.1 10.0.0.2"],
+        nameservers=["10.0.0.1, 10.0.0.2"],
         search_domains=["example.com"],
     )
     dns = {"addresses": ["10.0.0.1", "10.0.0.2"], "search": ["example.com"]}
@@ -181,11 +181,26 @@ def test_empty_entry_leaves_its_nic_out_and_dns_alone_keeps_dhcp():
         ({"nameservers": ["10.0.0.1"], "network_config": {"version": 2}}, "network_config and nameservers cannot"),
         ({"ip_config": ["", "", "ip=dhcp"]}, "entry for NIC 2, but the VM has 2 NICs"),
         ({"ip_config": ["ip=10.0.0.5"]}, "ip_config: 'ip=10.0.0.5' of NIC 0"),
+        ({"nameservers": ["10.0.0.1", "dns.example.com"]}, "nameservers: 'dns.example.com' is not an IP address"),
+        ({"network_config": {"ethernets": {}}}, "its version is None, not the number 1 or 2"),
+        ({"network_config": {"version": "2", "ethernets": {}}}, "its version is '2', not"),
+        ({"network_config": {"version": 3}}, "its version is 3, not"),
+        ({"network_config": {"version": True}}, "its version is True, not"),
+        ({"network_config": {"version": 1, "ethernets": {}}}, "version 1 has no ethernets"),
+        ({"network_config": {"network": {"version": 1}}}, "version 1 needs a list config"),
+        ({"network_config": {"version": 2, "config": []}}, "version 2 has no config"),
     ],
 )
 def test_addresses_that_no_nic_can_get_are_rejected(cloud_init, message):
     with pytest.raises(errors.PolyvirtError, match=message):
         network_config(**cloud_init)
+
+
+def test_configuration_of_the_network_is_as_cloud_init_reads_it():
+    whole = {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}
+    assert network_config(network_config={"network": whole}) == network_config(network_config=whole) == whole
+    for known in ({"config": "disabled"}, {"version": 1, "config": []}):
+        assert network_config(network_config=known) == known
 
 
 def test_nic_that_a_clone_gets_later_needs_a_mac():
@@ -209,8 +224,9 @@ json_values = some.recursive(
 
 @given(some.dictionaries(some.text(some.characters(exclude_categories=["Cs"]), max_size=20), json_values, min_size=1))
 def test_emitted_document_is_read_back_unchanged(mapping):
-    network = seed.nocloud_documents({"network_config": mapping}, "web1", "i-1")["network-config"]
-    assert yaml.safe_load(network) == mapping
+    config = {"version": 2, "ethernets": mapping}
+    network = seed.nocloud_documents({"network_config": config}, "web1", "i-1")["network-config"]
+    assert yaml.safe_load(network) == config
 
 
 def test_meta_data_has_instance_id_and_host_name():

@@ -11,7 +11,7 @@ from operator import eq
 from ...._core.errors import ApiError, Refused
 from ...._core.frozen import replace
 from ...._core.model import LIVE
-from ...._core.options.ip_config import normalized
+from ...._core.options.ip_config import normalized, servers
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .architecture import drive_slots
@@ -149,7 +149,7 @@ _NORMALIZERS = {
     "user": lambda option, value: value.strip(),
     **dict.fromkeys(("password", *DOCUMENTS), _hide),
     "search_domains": _split_entries,
-    "nameservers": _split_entries,
+    "nameservers": lambda option, value: tuple(servers(option, value)),
     "ip_config": normalized,
 }
 

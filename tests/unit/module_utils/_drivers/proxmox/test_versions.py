@@ -140,7 +140,7 @@ def test_volume_that_cannot_be_listed_cannot_be_approved(cluster):
 
 @pytest.mark.parametrize("field", ["user_data", "meta_data", "network_config"])
 def test_documents_of_a_new_vm_are_part_of_the_plan(cluster, field):
-    one, other = ({**_NEW, "cloud_init": {field: {"a": text}}} for text in ("b", "c"))
+    one, other = ({**_NEW, "cloud_init": {field: {"version": 2, "a": text}}} for text in ("b", "c"))
     assert _planned(cluster, one)[0] != _planned(cluster, other)[0]
 
 
