@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from secrets import token_hex
+from shlex import quote
 
 from ...._core.errors import Refused
 from ...._core.frozen import Frozen
@@ -74,11 +75,11 @@ READ_CONF = _if_small([CONF], f"if test -e {CONF}; then cat {CONF}; fi")
 
 def find_user_script(user):
     """Return a script that fails if there is no such user. It only reads, unlike the script that adds one."""
-    return f"id -u {user}"
+    return f"id -u {quote(user)}"
 
 
 def add_user_script(user):
-    return f"useradd -m -s /bin/bash {user} || adduser -D {user}"
+    return f"useradd -m -s /bin/bash {quote(user)} || adduser -D {quote(user)}"
 
 
 def write_conf_script(length):
