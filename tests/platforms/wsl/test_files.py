@@ -165,8 +165,7 @@ def test_disk_that_is_moved_before_the_call_is_not_deleted():
         host.files.put("D:\\theirs\\ext4.vhdx", host.files.file(distro.disk))
         distro.base = "D:\\theirs"
 
-    host.after("--version", move)
-    host.after("Get-ItemProperty", move, call=3)
+    host.after("Get-ItemProperty", move, call=4)
     result = run(host, **GONE)
     assert result["failed"], result["msg"]
     assert host.files.file("D:\\theirs\\ext4.vhdx") is not None
