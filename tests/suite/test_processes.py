@@ -1,12 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The number of processes: one for a task that finds up to a hundred VMs as requested, five for each VM created."""
+"""The number of processes: one for a hundred VMs as requested, five for each VM created, three for each one deleted."""
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
+
+import pytest
 
 from platforms.libvirt import testdriver as libvirt_test
 from suite.carry import carry_one
@@ -83,3 +85,29 @@ def test_creation_of_many_linked_vms_asks_about_the_host_once(qemu, shim, tmp_pa
     # asks only once.
     assert (len(check.calls), len(again.calls)) == (9, 1), (_asked(check), _asked(again))
     assert all(qemu.backing_files(machine) == {qemu.base_image()} for machine in qemu.truth(names).values())
+
+
+def _pruned(qemu, shim, folder, number):
+    """How often each command was started to delete ``number`` VMs of a fleet, of which one VM remains."""
+    fleet = {"fleet": f"{qemu.prefix}fleet", "disks": [{"size": "1M"}]}
+    names = [f"{qemu.prefix}many-{place:02}" for place in range(number + 1)]
+    made = carry_one(qemu, shim, folder, {**qemu.creation, **fleet, "name": names})
+    assert made.rc == 0, made.result
+    wanted = {"name": names[:1], "fleet": fleet["fleet"], "prune": True, "prune_max": number}
+    check = carry_one(qemu, shim, folder, wanted, check=True)
+    run = carry_one(qemu, shim, folder, wanted)
+    assert (check.rc, run.rc) == (0, 0), run.result
+    assert sorted(vm["name"] for vm in run.result["vms"] if vm["changed"]) == names[1:]
+    assert len(check.calls) <= 8, _asked(check)
+    return Counter(words[1].split()[0] for words in _asked(run).elements())
+
+
+@pytest.mark.full
+def test_deletions_of_a_fleet_are_linear(qemu, shim, tmp_path, record_property):
+    """One definition and one undefine for each VM; all others are asked once, and once more directly before."""
+    qemu.clean()
+    few, many = _pruned(qemu, shim, tmp_path, 10), _pruned(qemu, shim, tmp_path, 50)
+    record_property("processes", f"{few.total()} for 10 VMs, {many.total()} for 50")
+    grown = {word: many[word] - few[word] for word in many if many[word] != few[word]}
+    assert grown.pop("domstate", 0) <= 40, (few, many)  # The ends of those that were stopped together.
+    assert grown == {"dumpxml": 40, "undefine": 40}, (few, many)
