@@ -114,7 +114,8 @@ def test_needed_backup_does_not_count_for_a_rule(qemu, carry, place):
 def test_unreadable_disk_of_a_stranger_is_a_warning(qemu, carry, place):
     first, second, third = _three(qemu, carry, place)
     odd = qemu.storage / "pvg-odd.qcow2"
-    odd.write_bytes(b"QED\0" + bytes(1 << 16))
+    words = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", 'json:{"driver":"new"}']
+    subprocess.run([*words, odd, "8M"], check=True)
     _of_vm(qemu, odd)
     tasks = _both("gone", place, state="absent", backup=first.name)
     tasks += [_taken("checked", place, 3, check=True, keep_last=1), _taken("pruned", place, 3, keep_last=1)]
