@@ -88,6 +88,29 @@ def test_image_grows_and_never_shrinks(tool, tmp_path):
     assert tool.info(disk).virtual_size == 6 * MIB
 
 
+WRITES = {
+    "create": lambda tool, path, base: tool.create(path, "qcow2", MIB),
+    "overlay": lambda tool, path, base: tool.overlay(path, base, "qcow2"),
+    "overlay of a size": lambda tool, path, base: tool.overlay(path, base, "qcow2", 2 * MIB),
+    "convert": lambda tool, path, base: tool.convert(base, "qcow2", path, "qcow2"),
+    "overwrite": lambda tool, path, base: tool.overwrite(base, "qcow2", path, "qcow2"),
+    "grow": lambda tool, path, base: tool.grow(path, "qcow2", 2 * MIB),
+    "write": lambda tool, path, base: tool.write(path, 0, b"x"),
+    "drop_snapshot": lambda tool, path, base: tool.drop_snapshot(path, "s"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_existing_image_that_is_in_no_plan_is_not_written(tool, tmp_path, write):
+    for name in ("image", "base"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / name, "1M"], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", tmp_path / "image"], check=True)
+    before = (tmp_path / "image").read_bytes()
+    with pytest.raises(errors.Refused, match="image: a step was about to write to this file"):
+        write(tool, str(tmp_path / "image"), str(tmp_path / "base"))
+    assert (tmp_path / "image").read_bytes() == before
+
+
 def test_missing_image_is_reported_with_qemu_imgs_error(tool, tmp_path):
     with pytest.raises(errors.CommandFailed, match="No such file"):
         tool.info(str(tmp_path / "none"))
