@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, making_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -363,6 +363,10 @@ def test_disk_of_running_vm_is_enlarged_with_blockresize_in_bytes(tmp_path):
     size = Change("disks", GIB, 2 * GIB, key="vda", attribute="size", cost=LIVE)
     virsh = change(tmp_path, virsh_with(machine_xml()), size, power="running")
     assert written(virsh) == [("blockresize", UUID, "vda", "2147483648B")]
+    virsh = virsh_with(machine_xml())
+    with permits.granted(), pytest.raises(Refused, match="a step was about to enlarge this file"):
+        change(tmp_path, virsh, size, power="running")
+    assert written(virsh) == []
 
 
 def test_disk_of_stopped_vm_is_enlarged_with_qemu_img(tmp_path):

@@ -300,6 +300,15 @@ def test_restore_keeps_files_created_since_in_mark(tmp_path, is_failing):
     assert (mark["files"], mark["nvram"], mark["tags"]) == (["/seed"], ["/web.nvram"], ["vm_in_snapshot"])
 
 
+def test_disk_that_is_not_in_the_plan_is_not_merged_into(tmp_path):
+    vm = machine(tmp_path)
+    virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
+    allowed = permits.granted(Permit(things=frozenset({("snapshot", UUID, "s")})))
+    with allowed, pytest.raises(Refused, match="a step was about to merge changes into this file"):
+        snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
+    assert DELETE not in virsh.done
+
+
 def test_disk_that_is_not_in_the_plan_is_not_restored(tmp_path):
     vm = machine(tmp_path)
     virsh = FakeVirsh(marked(vm))
