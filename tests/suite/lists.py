@@ -252,7 +252,7 @@ def one_name(path):
 def qcow2_files(folder):
     """``Found.files`` of the qcow2 images in a directory."""
     images = [path for path in folder.glob("*.qcow2") if path.exists()]
-    below = {one_name(path): dict(disk_header.files_in(str(path))) for path in images}
+    below = {one_name(path): [*dict(disk_header.files_in(str(path)))] for path in images}
     return {path: one_name(one[0]) if one else None for path, one in below.items()}
 
 
