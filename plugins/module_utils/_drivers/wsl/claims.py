@@ -32,8 +32,11 @@ class WslClaims(HoldsClaims):
         return key_of(path) if is_path(path) else None  # Other sources of images are names in the online list.
 
     def held_now(self, wanted):
+        # The steps are carried out with what was planned, such as whether the file of an export exists.
+        planned = self._driver.host
         self._driver.observe([], frozenset({"power"}))
-        return self.held(wanted)
+        now, self._driver.host = self._driver.host, planned
+        return [self._of_distro(raw) for raw in now.distros.values()]
 
     def takes_now(self, plan, step):
         return self.takes(plan, step)  # Its names follow from the settings.
