@@ -42,7 +42,7 @@ def test_users_of_an_image(double):
     clone = {"source": "copied", "snapshot": "base", "linked": True}
     task(double, "linked", config={}, clone=clone).succeeded()
     link.symlink_to(image)
-    assert users_of(double, image) == users_of(double, link) == [str(image)]
+    assert users_of(double, image) == users_of(double, link) == ["attached"]
     task(double, "attached", state="absent").succeeded()
     assert users_of(double, image) == []
 
