@@ -64,7 +64,7 @@ def _as_read(config):
 def _unreadable(config):
     """Return why NoCloud cannot read a network configuration, or an empty string."""
     version, others = config.get("version"), sorted(config.keys() - {"version", "config"})
-    if type(version) is not int or version not in (1, 2):
+    if version not in (1, 2) or not isinstance(version, int) or isinstance(version, bool):
         return f"its version is {version!r}, not the number 1 or 2"
     if version == 2:
         return "version 2 has no config" if "config" in config else ""
