@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt: records of deletions, which remain if a task is killed after libvirt has let the VM go.
 
-A record is in the directory of new disks. The next ``state: absent`` of this name finds the VM by it, with those files
-that have not changed since, and deletes them as those of any other VM.
+A record is in the directory of new disks. The next ``state: absent`` of this name on the same connection finds the VM
+by it, with those files that have not changed since, and deletes them as those of any other VM. A record proves nothing
+as long as libvirt has the VM: a task can be killed before libvirt lets it go, and somebody can rename the VM then.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from __future__ import annotations
 import json
 import os
 
-from ..._core.errors import PolyvirtError
+from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.frozen import replace
 from ..._core.model import STOPPED, Vm
 from ..._core.record.mark import UNFINISHED
 from ..._core.record.reader import Damaged, is_mapping, is_text, read
 from ..._ports import files, folders, permits
+from ..._tools import virsh as tool
 from ..._tools.domain_xml import Definition, without_secrets
 from .own_files import files_of
 
 _VERSION = 1
-_SCHEMA = {"definition": is_text, "files": is_mapping}
+_SCHEMA = {"uri": is_text, "definition": is_text, "files": is_mapping}
 
 
 def begin(driver, name, definition, paths):
@@ -31,7 +33,8 @@ def begin(driver, name, definition, paths):
     if not paths or not _is_ours_alone(path):
         return
     versions = {one: files.version(one) for one in paths}
-    record = {"v": _VERSION, "definition": without_secrets(definition.text()), "files": versions}
+    text = without_secrets(definition.text())
+    record = {"v": _VERSION, "uri": driver.virsh.uri, "definition": text, "files": versions}
     with permits.also([path]):
         files.write_atomically(path, json.dumps(record).encode())
     driver.begun.add(name)
@@ -52,6 +55,16 @@ def with_begun(driver, observation, names):
     return replace(observation, vms=[*observation.vms, *found]) if found else observation
 
 
+def definition_now(driver, vm):
+    """The definition now, by the UUID, whatever the name is; None if the VM is gone."""
+    try:
+        return driver.definition(vm.id)
+    except CommandFailed as error:
+        if not tool.is_not_found(error.stderr):
+            raise
+        return None
+
+
 def _left(driver, name):
     for path in _places(driver, name):
         try:
@@ -61,7 +74,8 @@ def _left(driver, name):
             continue
         vm = Vm(name, id=definition.uuid, power=STOPPED, reason=UNFINISHED, mark=definition.mark)
         left = [one for one in files_of(vm, [definition], is_local=True) if _is_same(one.path, record["files"])]
-        if left:
+        # Another connection has other VMs, and does not know whether this one exists.
+        if left and record["uri"] == driver.virsh.uri and definition_now(driver, vm) is None:
             yield vm.having(files=tuple(left))
 
 

@@ -12,7 +12,7 @@ from ..._kit.addresses import recorded
 from ..._kit.local_files import check_deletable
 from ..._ports import files, locks, permits
 from ..._tools import virsh as tool
-from .begun_deletions import begin, end
+from .begun_deletions import begin, definition_now, end
 from .own_files import lost_state, tpm_states
 from .settings.addresses import update
 from .settings.hardware import read_tpm, write_tpm
@@ -47,26 +47,16 @@ def _let_go(driver, vm, definition, step):
     try:
         _undefine(driver, definition, step.arguments.get("keep_state"))
     except PolyvirtError as error:
-        if _definition(driver, vm) is None:
+        if definition_now(driver, vm) is None:
             return  # The answer was lost, or the same step was sent before.
         if driver.is_local and not isinstance(error, Timeout):
             end(driver, vm.name)
         raise
 
 
-def _definition(driver, vm):
-    """The definition now; None if the VM is gone."""
-    try:
-        return driver.definition(vm.id)
-    except CommandFailed as error:
-        if not tool.is_not_found(error.stderr):
-            raise
-        return None
-
-
 def _as_planned(driver, vm, step):
     """The definition now, or None. Raises Refused if libvirt would delete a file that the plan does not list."""
-    definition = _definition(driver, vm)
+    definition = definition_now(driver, vm)
     for path in lost_state(definition, step.arguments, driver.is_local) if definition else ():
         files.check_loss(path) if driver.is_local else permits.check(path, driver.claims.file_identity(path))
     return definition

@@ -68,8 +68,8 @@ def test_only_listed_files_are_deleted(virsh, tmp_path):
     assert (os.listdir(tmp_path), virsh.done) == (["kept"], [READ, UNDEFINE])
 
 
-def begun(virsh, folder):
-    """The driver of the next task, and the file of a VM that a killed task has let go."""
+def begun(virsh, folder, is_gone=True):
+    """The driver of the next task, and the file of a VM that a killed task has let go, or was about to."""
     path, text = (
         folder / "web-vda.qcow2",
         f"<disk type='file' device='disk'><source file='{folder}/web-vda.qcow2'/></disk>",
@@ -79,14 +79,18 @@ def begun(virsh, folder):
     metadata = with_metadata(f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{mark}</p:mark>")
     virsh.answers[READ] = machine_xml(metadata).replace("</devices>", f"{text}</devices>")
     begin(driver(virsh, folder), "web", Definition(virsh.answers[READ]), [str(path)])
-    virsh.answers[READ] = failed("Domain not found: no domain with matching uuid")
+    if is_gone:
+        virsh.answers[READ] = failed("Domain not found: no domain with matching uuid")
     return driver(virsh, folder), path
 
 
-@pytest.mark.parametrize("since", ["", "changed", "shared folder"])
+@pytest.mark.parametrize("since", ["", "changed", "shared folder", "renamed", "another connection"])
 def test_next_deletion_finds_what_a_killed_one_has_left(virsh, tmp_path, since):
-    """Only files that are the same, and only if nobody else could have written the record."""
-    later, path = begun(virsh, tmp_path)
+    """Only files that are the same, only if nobody else could have written the record, and only if the VM is gone from
+    the connection that had it."""
+    later, path = begun(virsh, tmp_path, is_gone=since != "renamed")
+    if since == "another connection":
+        virsh.uri = "qemu:///session"
     if since == "changed":
         path.write_bytes(b"of a user")
     tmp_path.chmod(0o777 if since == "shared folder" else 0o700)
